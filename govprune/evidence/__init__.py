@@ -1,0 +1,1 @@
+"""Signed, archived, verified: the record that the card is a view of."""

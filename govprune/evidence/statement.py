@@ -1,0 +1,141 @@
+"""The evidence: one in-toto statement that holds everything the verdict follows from.
+
+Invariant: plan, findings and verdict can be computed again from policy, profile and measurements.
+`recompute` does so and refuses evidence that says anything else.
+"""
+
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from ..errors import EvidenceError
+from ..lineage import Step
+from ..measurements import Figure, Measurement, Unmeasured
+from ..policy import Plan, Policy, Verdict, decide, judge, make_plan
+from ..records import Record, canonical, parse_json, to_json
+from ..subjects import Profile, Subject
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+EVIDENCE_TYPE = "urn:govprune:evidence:v1"
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+
+
+class Environment(Record):
+    """Where and with what the measurements were taken."""
+
+    govprune: str
+    python: str
+    platform: str
+    packages: tuple[tuple[str, str], ...]
+    """Name and version of every package a measurement depends on."""
+    seed: int = Field(ge=0)
+
+
+class Evidence(Record):
+    """Everything the verdict follows from (the predicate of the statement)."""
+
+    schema_version: Literal[1] = 1
+    title: str
+    name: str
+    """Kebab-case name of the job."""
+
+    step: Step
+    subjects: tuple[Subject, ...] = Field(min_length=1)
+    profile: Profile
+    assumptions: tuple[str, ...] = ()
+    """What is taken for granted, e.g. that rows are independent."""
+
+    policy: Policy
+    plan: Plan
+    measurements: tuple[Measurement, ...]
+    unmeasured: tuple[Unmeasured, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    verdict: Verdict
+    environment: Environment
+    started: str
+    """RFC 3339, UTC."""
+    finished: str
+    unsafe: tuple[str, ...] = ()
+    """Everything done with less safety than the default; printed on page one."""
+
+    def subject(self, role: str) -> Subject:
+        """Return the first subject in this role.
+
+        Raises:
+            EvidenceError: There is none.
+        """
+        for s in self.subjects:
+            if s.role == role:
+                return s
+        raise EvidenceError(f"the evidence names no {role}")
+
+
+def to_statement(evidence: Evidence) -> bytes:
+    """Return the in-toto statement as canonical JSON bytes."""
+    subjects = [{"name": s.name, "digest": {"sha256": s.sha256}} for s in evidence.subjects]
+    return canonical(
+        {
+            "_type": STATEMENT_TYPE,
+            "subject": subjects,
+            "predicateType": EVIDENCE_TYPE,
+            "predicate": to_json(evidence),
+        }
+    )
+
+
+def from_statement(payload: bytes, *, source: str) -> Evidence:
+    """Read the statement back from bytes whose signature has been verified.
+
+    Raises:
+        EvidenceError: It is not an evidence statement, or contradicts itself.
+    """
+    statement = statement_of(payload, EVIDENCE_TYPE, source=source)
+    try:
+        evidence = Evidence.model_validate(statement["predicate"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise EvidenceError(f"{source}: evidence field {field}: {first['msg']}") from error
+    if to_statement(evidence) != payload:
+        raise EvidenceError(f"{source}: the payload is not the canonical form of what it says")
+    return evidence
+
+
+def statement_of(payload: bytes, predicate_type: str, *, source: str) -> dict[str, Any]:
+    """Read an in-toto statement of the given predicate type."""
+    statement = parse_json(payload, source=source)
+    keys = {"_type", "subject", "predicateType", "predicate"}
+    if not isinstance(statement, dict) or set(statement) != keys:
+        raise EvidenceError(f"{source}: not an in-toto statement")
+    if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != predicate_type:
+        raise EvidenceError(
+            f"{source}: predicate {statement['predicateType']!r}, expected {predicate_type!r}"
+        )
+    return statement
+
+
+def recompute(evidence: Evidence) -> None:
+    """Derive plan, findings and verdict again from policy, profile and measurements.
+
+    Raises:
+        EvidenceError: The evidence says something its own counts do not.
+    """
+    plan = make_plan(evidence.policy, evidence.profile, attempt=evidence.plan.attempt)
+    if plan != evidence.plan:
+        raise EvidenceError("the plan does not follow from the policy and the data profile")
+    verdict = decide(judge(plan, evidence.measurements, evidence.unmeasured))
+    if _rounded(verdict) != _rounded(evidence.verdict):
+        raise EvidenceError("the findings do not follow from the measurements")
+
+
+def _rounded(verdict: Verdict) -> Any:
+    """Nine significant digits: more than any decision uses, less than platforms differ by."""
+    return _round(to_json(verdict))
+
+
+def _round(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _round(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_round(item) for item in value]
+    return float(f"{value:.9g}") if isinstance(value, float) else value

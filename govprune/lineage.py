@@ -1,0 +1,41 @@
+"""What was done to the baseline: the step, what it claims, and when."""
+
+from typing import Literal
+
+from pydantic import Field, FiniteFloat, StrictStr
+
+from .records import Record
+
+
+class Claim(Record):
+    """What a step says it saved. Each number given becomes something to be proved."""
+
+    sparsity: FiniteFloat | None = Field(default=None, ge=0, le=1)
+    """Share of weights that are zero."""
+
+    bits: FiniteFloat | None = Field(default=None, gt=0, le=64)
+    """Bits per weight of the weight matrices."""
+
+    size_ratio: FiniteFloat | None = Field(default=None, gt=0)
+    """File size, candidate / baseline."""
+
+    speed_up: FiniteFloat | None = Field(default=None, gt=0)
+    """Latency, baseline / candidate."""
+
+
+class Step(Record):
+    """One compression step (in-toto: materials -> command -> products)."""
+
+    name: StrictStr = Field(min_length=1, max_length=200)
+    kind: Literal["callable", "command", "artefacts"]
+    """Wrapped in Python, run as a command, or judged after the fact from two artefacts."""
+
+    description: StrictStr = ""
+    command: StrictStr | None = None
+    claim: Claim = Claim()
+    retrains: bool = False
+    """Whether it says that it changed weights with data (fine-tuning, distillation)."""
+
+    started: StrictStr | None = None
+    """RFC 3339, UTC; None where the step was not watched."""
+    finished: StrictStr | None = None

@@ -1,0 +1,25 @@
+"""What is required and what follows: rules, plan, judgement, verdict. Pure."""
+
+from .judge import Finding, Status, judge
+from .load import PolicySource, load, schema
+from .plan import Plan, Question, charged_alpha, make_plan
+from .rules import Policy, Rule
+from .verdict import Result, Verdict, decide
+
+__all__ = [
+    "Finding",
+    "Plan",
+    "Policy",
+    "PolicySource",
+    "Question",
+    "Result",
+    "Rule",
+    "Status",
+    "Verdict",
+    "charged_alpha",
+    "decide",
+    "judge",
+    "load",
+    "make_plan",
+    "schema",
+]

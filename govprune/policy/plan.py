@@ -1,0 +1,164 @@
+"""What will be asked: every rule over every slice the data really has, fixed before any answer.
+
+A question that nobody answers is then missed instead of forgotten.
+"""
+
+from math import pi
+from typing import Literal
+
+from pydantic import Field, FiniteFloat, NonNegativeInt
+
+from ..catalogue import Metric, metric
+from ..errors import PolicyError
+from ..records import Record, digest
+from ..stats.paired import rows_floor
+from ..subjects import Profile, SliceProfile
+from .rules import Inconclusive, Policy, Rule, Severity
+
+Tier = Literal["stated", "wider", "too-small"]
+
+
+class Question(Record):
+    """One rule about one slice, with the bound that applies there."""
+
+    rule: str
+    check: str
+    metric: str
+    slice: str
+    label: str | None = None
+    at_least: FiniteFloat | None = None
+    at_most: FiniteFloat | None = None
+    severity: Severity = "block"
+    on_inconclusive: Inconclusive = "block"
+    needs: tuple[str, ...] = ()
+    n: NonNegativeInt | None = None
+    """Rows in the denominator; None where the metric is no proportion of evaluation rows."""
+    floor: NonNegativeInt | None = None
+    """Fewest rows that could pass this bound at this level."""
+    tier: Tier = "stated"
+    """Whether the rule's own bound applies, the wider one, or the slice is too small for both."""
+
+    @property
+    def key(self) -> tuple[str, str, str, str | None]:
+        """What measurement answers this."""
+        return (self.check, self.metric, self.slice, self.label)
+
+
+class Plan(Record):
+    """Every question, before any answer (OSCAL: assessment plan)."""
+
+    policy_sha256: str
+    """Digest of the resolved policy: margins are fixed before results exist."""
+
+    attempt: int = Field(ge=1)
+    """The how-manieth candidate this is for the same baseline and evaluation data."""
+
+    alpha: FiniteFloat = Field(gt=0, lt=0.5)
+    """One-sided level of this attempt."""
+
+    accuse_alpha: FiniteFloat = Field(gt=0, lt=0.5)
+    """Level at which a rule as a whole may accuse a slice (Holm within the rule)."""
+
+    questions: tuple[Question, ...]
+
+
+def charged_alpha(policy: Policy, attempt: int) -> float:
+    """Level of attempt k: alpha * 6 / (pi k)^2, which over all k adds up to alpha.
+
+    A single attempt that will stay the only one could use all of alpha; nobody can promise
+    that beforehand, so the first one is charged too unless the policy only counts.
+    """
+    if policy.attempts == "counted":
+        return policy.alpha
+    return policy.alpha * 6.0 / (pi * attempt) ** 2
+
+
+def make_plan(policy: Policy, profile: Profile, *, attempt: int = 1) -> Plan:
+    """Ask every rule about everything it is about.
+
+    Raises:
+        PolicyError: A rule asks about positives and the data has no positive class.
+    """
+    alpha = charged_alpha(policy, attempt)
+    questions: list[Question] = []
+    for rule in policy.rules:
+        known = metric(rule.check, rule.metric)
+        if known is None:  # a policy that was not read by `load`
+            raise PolicyError(f"rule '{rule.id}': no metric '{rule.metric}'")
+        questions.extend(_ask(rule, known, profile, alpha))
+    return Plan(
+        policy_sha256=digest(policy),
+        attempt=attempt,
+        alpha=alpha,
+        accuse_alpha=policy.alpha,
+        questions=tuple(questions),
+    )
+
+
+def _ask(rule: Rule, asked: Metric, profile: Profile, alpha: float) -> list[Question]:
+    if asked.scope == "whole":
+        n = profile.slices[0].n if asked.rows == "all" else None
+        return [_question(rule, "all", None, n, alpha)]
+    if asked.scope == "attribute":
+        names = [" x ".join(columns) for columns in profile.attributes]
+        return [_question(rule, name, None, None, alpha) for name in names]
+    chosen = profile.slices[:1] if rule.over == "whole" else profile.slices[1:]
+    labels: tuple[str | None, ...] = profile.labels if asked.rows == "label" else (None,)
+    return [
+        _question(rule, s.name, label, _rows(rule, asked, profile, s, label), alpha)
+        for s in chosen
+        for label in labels
+    ]
+
+
+def _rows(
+    rule: Rule, asked: Metric, profile: Profile, s: SliceProfile, label: str | None
+) -> int:
+    if asked.rows == "label" and label is not None:
+        return s.count(label)
+    if asked.rows in ("positive", "negative"):
+        if profile.positive is None:
+            raise PolicyError(
+                f"rule '{rule.id}' asks for {asked.title.lower()}s, but the job names no positive "
+                "class: add `positive:` to evaluation, or drop the rule with a reason"
+            )
+        positives = s.count(profile.positive)
+        return positives if asked.rows == "positive" else s.n - positives
+    return s.n
+
+
+def _floor(at_least: float | None, at_most: float | None, alpha: float) -> int:
+    floors = [1]
+    if at_least is not None and at_least < 0:
+        floors.append(rows_floor(-at_least, alpha))
+    if at_most is not None and at_most > 0:
+        floors.append(rows_floor(at_most, alpha))
+    return max(floors)
+
+
+def _question(rule: Rule, name: str, label: str | None, n: int | None, alpha: float) -> Question:
+    at_least, at_most = rule.at_least, rule.at_most
+    on_inconclusive, tier = rule.on_inconclusive, "stated"
+    floor = None if n is None else _floor(at_least, at_most, alpha)
+    if n is not None and floor is not None and n < floor and rule.small_slices:
+        small = rule.small_slices
+        at_least = at_least if small.at_least is None else small.at_least
+        at_most = at_most if small.at_most is None else small.at_most
+        floor, tier = _floor(at_least, at_most, alpha), "wider"
+        if n < floor:
+            on_inconclusive, tier = small.below, "too-small"
+    return Question(
+        rule=rule.id,
+        check=rule.check,
+        metric=rule.metric,
+        slice=name,
+        label=label,
+        at_least=at_least,
+        at_most=at_most,
+        severity=rule.severity,
+        on_inconclusive=on_inconclusive,
+        needs=rule.needs,
+        n=n,
+        floor=floor,
+        tier=tier,  # type: ignore[arg-type]  # one of the three words above
+    )

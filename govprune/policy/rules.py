@@ -1,0 +1,144 @@
+"""What is required: rules with bounds. A rule never runs a model and never sees a row."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, FiniteFloat, StrictBool, StrictInt, StrictStr, model_validator
+
+from ..catalogue import CHECKS_BY_ID, metric
+from ..records import Record
+
+Kebab = Annotated[StrictStr, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+Sentence = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
+Scalar = StrictBool | StrictInt | FiniteFloat | StrictStr
+Severity = Literal["block", "report"]
+Inconclusive = Literal["block", "report"]
+
+
+class SmallSlices(Record):
+    """What happens to a slice too small for the rule's own margin. Never silence."""
+
+    at_least: FiniteFloat | None = None
+    """The wider bound, used wherever the slice has the rows for it."""
+
+    at_most: FiniteFloat | None = None
+
+    below: Inconclusive = "block"
+    """Where even the wider bound needs more rows: does "cannot tell" block, or is it reported?
+    Demonstrated harm blocks either way."""
+
+    because: Sentence
+    """Why this is acceptable; printed on the card."""
+
+
+class Rule(Record):
+    """One requirement on one metric of one check."""
+
+    id: Kebab
+    title: Sentence | None = None
+    """The requirement in a sentence a compliance officer can read."""
+
+    check: StrictStr
+    metric: StrictStr
+    over: Literal["whole", "slices"] = "slices"
+    """For metrics per slice: the whole data, or every slice (each attribute, each intersection)."""
+
+    at_least: FiniteFloat | None = None
+    """The lower confidence limit must reach this."""
+
+    at_most: FiniteFloat | None = None
+    """The upper confidence limit must not exceed this."""
+
+    severity: Severity = "block"
+    """`block`: it decides the verdict. `report`: it is shown, and other rules may need it."""
+
+    on_inconclusive: Inconclusive = "block"
+    """What "cannot tell" does to the verdict."""
+
+    small_slices: SmallSlices | None = None
+
+    needs: tuple[Kebab, ...] = ()
+    """Rules that must pass before this one can decide anything, e.g. an A/A control."""
+
+    because: Sentence | None = None
+    """Where the number comes from."""
+
+    evidences: tuple[StrictStr, ...] = ()
+    """Controls this produces the artefact for, e.g. `MEASURE 2.11`."""
+
+    supports: tuple[StrictStr, ...] = ()
+    """Controls this is a partial input to."""
+
+    @model_validator(mode="after")
+    def _can_fail(self) -> Self:
+        # Without a bound anything would pass.
+        if self.at_least is None and self.at_most is None:
+            raise ValueError(f"rule '{self.id}' has no bound. Add at_least or at_most.")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"rule '{self.id}': at_least is above at_most; nothing could pass")
+        if self.check not in CHECKS_BY_ID:
+            raise ValueError(f"no check '{self.check}'. `govprune checks list` names them.")
+        if metric(self.check, self.metric) is None:
+            names = ", ".join(m.id for m in CHECKS_BY_ID[self.check].metrics)
+            raise ValueError(f"check '{self.check}' has no metric '{self.metric}'. It has: {names}")
+        small = self.small_slices
+        if small is not None and (
+            (small.at_least is not None and self.at_least is None)
+            or (small.at_most is not None and self.at_most is None)
+        ):
+            raise ValueError(f"rule '{self.id}': small_slices bounds what the rule does not")
+        if self.id in self.needs:
+            raise ValueError(f"rule '{self.id}' needs itself")
+        return self
+
+
+class SlicePolicy(Record):
+    """Which slices are asked about."""
+
+    depth: int = Field(default=2, ge=1, le=4)
+    """1: single attributes; 2: and their pairs; ..."""
+
+    disclosure_floor: int = Field(default=10, ge=1)
+    """A slice with fewer rows is merged with its like: a table of three people is personal data."""
+
+
+class Policy(Record):
+    """A named, complete set of rules, with nothing left to inherit."""
+
+    name: StrictStr = Field(min_length=1, max_length=100)
+    version: StrictStr = Field(default="1.0", max_length=40)
+    description: Sentence | None = None
+
+    alpha: FiniteFloat = Field(default=0.05, gt=0, lt=0.5)
+    """One-sided level of every interval that may pass a rule."""
+
+    attempts: Literal["charged", "counted"] = "charged"
+    """Whether the k-th candidate gated on the same baseline and data is judged at
+    alpha * 6 / (pi k)^2, or only numbered on the card."""
+
+    valid_days: int = Field(default=90, ge=1, le=3650)
+    """How long a PASSED verdict may be used to promote."""
+
+    slices: SlicePolicy = SlicePolicy()
+    params: dict[StrictStr, dict[StrictStr, Scalar]] = {}
+    """Parameters of the checks, by check id."""
+
+    rules: tuple[Rule, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        ids = [rule.id for rule in self.rules]
+        if len(ids) != len(set(ids)):
+            twice = sorted({i for i in ids if ids.count(i) > 1})
+            raise ValueError(f"two rules are called '{twice[0]}'; rename one")
+        by_id = {rule.id: rule for rule in self.rules}
+        for rule in self.rules:
+            for needed in rule.needs:
+                if needed not in by_id:
+                    raise ValueError(f"rule '{rule.id}' needs '{needed}', which does not exist")
+                if by_id[needed].needs:
+                    raise ValueError(f"rule '{rule.id}' needs '{needed}', which needs others")
+        if not any(rule.severity == "block" for rule in self.rules):
+            raise ValueError("no rule blocks: this policy could never fail a model")
+        if unknown := sorted(set(self.params) - CHECKS_BY_ID.keys()):
+            raise ValueError(f"params name the check '{unknown[0]}', which does not exist")
+        return self

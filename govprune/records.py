@@ -1,0 +1,74 @@
+"""Records: values that never change once made and refuse fields they do not know.
+
+Two equal records have equal canonical bytes (RFC 8785), hence equal digests, on every machine.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+import rfc8785
+from pydantic import BaseModel, ConfigDict
+
+from .errors import EvidenceError
+
+
+class Record(BaseModel):
+    """A frozen value made of scalars, tuples and other records."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+def to_json(record: Record) -> Any:
+    """Return the record as plain JSON values (dict, list, str, int, float, bool, None)."""
+    return record.model_dump(mode="json")
+
+
+def canonical(value: Any) -> bytes:
+    """Return the canonical JSON bytes (RFC 8785) of a record or of plain JSON values.
+
+    Raises:
+        EvidenceError: The value holds NaN, an infinity or an integer beyond 2**53.
+    """
+    plain = to_json(value) if isinstance(value, Record) else value
+    try:
+        return rfc8785.dumps(plain)
+    except rfc8785.CanonicalizationError as error:
+        raise EvidenceError(f"cannot be written as canonical JSON: {error}") from error
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 (hex) of the canonical bytes of a record or of plain JSON values."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if len(keys) != len(set(keys)):
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        raise EvidenceError(f"JSON object has the key {twice[0]!r} twice; refused")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> Any:
+    raise EvidenceError(f"JSON holds {name}, which is not a number; refused")
+
+
+def parse_json(data: bytes, *, source: str, limit: int = 64_000_000) -> Any:
+    """Read JSON from a hostile source: no duplicate key, no NaN, no size over `limit` bytes.
+
+    Raises:
+        EvidenceError: The bytes break one of these rules or are not JSON at all.
+    """
+    if len(data) > limit:
+        raise EvidenceError(f"{source}: {len(data)} bytes, more than the {limit} allowed")
+    try:
+        return json.loads(
+            data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
+        )
+    except EvidenceError as error:
+        raise EvidenceError(f"{source}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise EvidenceError(f"{source}: not JSON ({error})") from error

@@ -1,0 +1,73 @@
+"""Statistics over joint tables of several groups, and their multinomial bootstrap.
+
+The names and definitions are Fairlearn's (demographic parity, equalized odds: difference and
+ratio, largest minus smallest over groups). Fairlearn is the oracle in the tests. A rate with an
+empty denominator is NaN here, never 0.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+LABEL = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+BASELINE = np.array([0, 0, 1, 1, 0, 0, 1, 1])
+CANDIDATE = np.array([0, 1, 0, 1, 0, 1, 0, 1])
+
+
+def _rate(cells: Array, hit: npt.NDArray[np.bool_], of: npt.NDArray[np.bool_]) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return cells[..., hit & of].sum(-1) / cells[..., of].sum(-1)
+
+
+def _spread(rates: Array, statistic: str) -> Array:
+    """Largest minus smallest, or smallest over largest, along the last axis (groups)."""
+    low, high = rates.min(-1), rates.max(-1)
+    if statistic.endswith("difference"):
+        return high - low
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Fairlearn: a ratio of 0 to 0 is no disparity.
+        return np.where(high == 0, 1.0, low / high)
+
+
+def statistic_of(cells: Array, statistic: str, predicted: npt.NDArray[np.int_]) -> Array:
+    """Compute one model's statistic.
+
+    Args:
+        cells: Counts, shape (..., groups, 8), cell order of `GroupTable`.
+        statistic: One of `GroupStatistic`.
+        predicted: Which axis of the cell is the model: `BASELINE` or `CANDIDATE`.
+
+    Returns:
+        Shape (...); NaN where a denominator is empty.
+    """
+    yes, positive = predicted == 1, LABEL == 1
+    everyone = np.ones(8, dtype=bool)
+    if statistic == "precision":
+        return _rate(cells, positive, yes)[..., 0]
+    if statistic.startswith("demographic-parity"):
+        return _spread(_rate(cells, yes, everyone), statistic)
+    tpr = _spread(_rate(cells, yes, positive), statistic)
+    fpr = _spread(_rate(cells, yes, ~positive), statistic)
+    # Fairlearn: the worse of the two; for ratios the worse is the smaller.
+    return np.maximum(tpr, fpr) if statistic.endswith("difference") else np.minimum(tpr, fpr)
+
+
+def change(cells: Array, statistic: str) -> Array:
+    """Candidate's statistic minus the baseline's; shape (...)."""
+    return statistic_of(cells, statistic, CANDIDATE) - statistic_of(cells, statistic, BASELINE)
+
+
+def bootstrap(cells: Array, statistic: str, *, seed: int, replicates: int) -> Array:
+    """Resample the joint table as one multinomial; return the sorted changes.
+
+    Replicates in which a denominator came out empty are dropped. NumPy's RandomState is used
+    because its stream is frozen (NEP 19): the archive recomputes to the same numbers.
+
+    Args:
+        cells: Counts, shape (groups, 8).
+    """
+    flat = cells.reshape(-1)
+    total = int(flat.sum())
+    draws = np.random.RandomState(seed).multinomial(total, flat / total, size=replicates)
+    values = change(draws.reshape(replicates, *cells.shape).astype(np.float64), statistic)
+    return np.sort(values[np.isfinite(values)])

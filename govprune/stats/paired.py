@@ -1,0 +1,137 @@
+"""Difference of two proportions measured on the same rows.
+
+Tango (1998), "Equivalence test and confidence interval for the difference in proportions for
+the paired-sample design", Statistics in Medicine 17, 891-908. McNemar's mid-p: Fagerland,
+Lydersen & Laake (2013). Everything is written candidate minus baseline.
+"""
+
+from math import comb, inf, sqrt
+from statistics import NormalDist
+
+_NORMAL = NormalDist()
+
+
+def tango_z(baseline_only: int, candidate_only: int, n: int, delta: float) -> float:
+    """Score statistic of the hypothesis that the true difference is `delta`.
+
+    Args:
+        baseline_only: Rows only the baseline got (n10).
+        candidate_only: Rows only the candidate got (n01).
+        n: All rows.
+        delta: Hypothesised difference, candidate minus baseline, in [-1, 1].
+
+    Returns:
+        Asymptotically standard normal; large means the difference is above `delta`.
+    """
+    gap = candidate_only - baseline_only - n * delta
+    # Tango's restricted maximum likelihood estimate of P(baseline only), with the roles of the
+    # two models so that the difference is candidate minus baseline: the larger root.
+    a = 2.0 * n
+    b = -candidate_only - baseline_only + (2.0 * n - candidate_only + baseline_only) * delta
+    c = -baseline_only * delta * (1.0 - delta)
+    q = (sqrt(max(b * b - 4.0 * a * c, 0.0)) - b) / (2.0 * a)
+    variance = n * (2.0 * q + delta * (1.0 - delta))
+    if variance <= 0.0:
+        return 0.0 if gap == 0 else inf if gap > 0 else -inf
+    return gap / sqrt(variance)
+
+
+def tango_lower(baseline_only: int, candidate_only: int, n: int, alpha: float) -> float:
+    """Lower confidence limit of the difference at one-sided level `alpha`; -1 without rows."""
+    if n == 0:
+        return -1.0
+    critical = _NORMAL.inv_cdf(1.0 - alpha)
+    low, high = -1.0, (candidate_only - baseline_only) / n
+    if tango_z(baseline_only, candidate_only, n, low) <= critical:
+        return -1.0
+    # z falls as delta grows; keep the conservative end, so a limit is never too optimistic.
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        if tango_z(baseline_only, candidate_only, n, middle) > critical:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def tango_upper(baseline_only: int, candidate_only: int, n: int, alpha: float) -> float:
+    """Upper confidence limit of the difference at one-sided level `alpha`; 1 without rows."""
+    return -tango_lower(candidate_only, baseline_only, n, alpha)
+
+
+def mcnemar_mid_p(baseline_only: int, candidate_only: int) -> float:
+    """Two-sided mid-p of McNemar's test. Shown beside the interval, never the gate."""
+    m, k = baseline_only + candidate_only, min(baseline_only, candidate_only)
+    if m == 0:
+        return 1.0
+    tail = sum(comb(m, i) for i in range(k + 1))
+    # 2 * P(X <= k) - P(X = k), X ~ Binomial(m, 1/2), in exact integers until the last step.
+    return min(1.0, (2 * tail - comb(m, k)) / 2**m)
+
+
+def mcnemar_exact_p(baseline_only: int, candidate_only: int) -> float:
+    """Two-sided exact p of McNemar's test."""
+    m, k = baseline_only + candidate_only, min(baseline_only, candidate_only)
+    if m == 0:
+        return 1.0
+    return min(1.0, 2 * sum(comb(m, i) for i in range(k + 1)) / 2**m)
+
+
+def newcombe_paired(
+    both: int, baseline_only: int, candidate_only: int, neither: int, alpha: float
+) -> tuple[float, float]:
+    """Newcombe's square-and-add interval (1998, method 10) for the paired difference.
+
+    The second opinion printed beside Tango's. `alpha` is one-sided, per end.
+    """
+    n = both + baseline_only + candidate_only + neither
+    p1, p0 = (both + candidate_only) / n, (both + baseline_only) / n
+    l1, u1 = wilson(both + candidate_only, n, alpha)
+    l0, u0 = wilson(both + baseline_only, n, alpha)
+    r1, r0 = both + candidate_only, both + baseline_only
+    product = r1 * (n - r1) * r0 * (n - r0)
+    phi = 0.0
+    if product > 0:
+        ad_bc = both * neither - baseline_only * candidate_only
+        adjusted = max(ad_bc - n / 2, 0.0) if ad_bc > 0 else float(ad_bc)
+        phi = adjusted / sqrt(product)
+    d = p1 - p0
+    low = (p1 - l1) ** 2 - 2 * phi * (p1 - l1) * (u0 - p0) + (u0 - p0) ** 2
+    high = (u1 - p1) ** 2 - 2 * phi * (u1 - p1) * (p0 - l0) + (p0 - l0) ** 2
+    return d - sqrt(max(low, 0.0)), d + sqrt(max(high, 0.0))
+
+
+def wilson(hits: int, n: int, alpha: float) -> tuple[float, float]:
+    """Wilson's score interval of one proportion; `alpha` is one-sided, per end."""
+    z = _NORMAL.inv_cdf(1.0 - alpha)
+    centre = (hits + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * sqrt(hits * (n - hits) / n + z * z / 4)
+    return centre - half, centre + half
+
+
+def rows_floor(margin: float, alpha: float) -> int:
+    """Fewest rows with which a slice without one changed answer can pass at this margin."""
+    if not 0.0 < margin < 1.0:
+        return 1
+    z = _NORMAL.inv_cdf(1.0 - alpha)
+    # z(0, 0, n, -margin) = sqrt(n * margin / (1 - margin)); 1e-9 keeps an exact hit inside.
+    return int(z * z * (1.0 - margin) / margin - 1e-9) + 1
+
+
+def rows_to_decide(
+    baseline_only: int, candidate_only: int, n: int, bound: float, alpha: float, power: float = 0.8
+) -> int | None:
+    """Rows that would decide at `power` if the effect and churn seen were the true ones.
+
+    Normal approximation. None where the effect seen lies on the bound: no size decides.
+    """
+    if n == 0:
+        return None
+    effect = (candidate_only - baseline_only) / n
+    churn = (candidate_only + baseline_only) / n
+    distance = abs(effect - bound)
+    if distance < 1e-4:
+        return None
+    z = _NORMAL.inv_cdf(1.0 - alpha) + _NORMAL.inv_cdf(power)
+    needed = int(z * z * max(churn - effect * effect, 0.0) / distance**2) + 1
+    return max(needed, rows_floor(abs(bound), alpha))

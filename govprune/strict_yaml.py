@@ -1,0 +1,136 @@
+"""YAML from a hostile source, read strictly, with the line of every value.
+
+Refused: a key given twice, anchors and aliases, tags, several documents, keys that are not
+text, numbers that are not finite, more than 1 MB. `no`, `on` and `1:30` stay text: only
+`true` and `false` are truth values, only decimal numbers are numbers (YAML 1.2 core).
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from .errors import InputError
+
+LIMIT = 1_000_000
+DEPTH = 40
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """YAML values with the line each came from."""
+
+    value: Any
+    lines: dict[Path, int]
+    source: str
+
+    def where(self, path: Path) -> str:
+        """Return `file:line` of the value at `path`, or of its nearest parent."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.lines:
+                return f"{self.source}:{self.lines[path[:end]]}"
+        return self.source
+
+
+def load(text: str, *, source: str, error: type[InputError]) -> Document:
+    """Read one YAML document.
+
+    Args:
+        text: The document.
+        source: File name, for messages.
+        error: Which error to raise: the caller knows whose file this is.
+    """
+    if len(text) > LIMIT:
+        raise error(f"{source}: longer than {LIMIT} characters; refused")
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            _refuse_event(event, source, error)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as problem:
+        mark = getattr(problem, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        said = getattr(problem, "problem", None) or str(problem)
+        raise error(f"{source}{line}: not YAML ({said})") from problem
+    except RecursionError as problem:
+        raise error(f"{source}: nested too deeply; refused") from problem
+    lines: dict[Path, int] = {}
+    value = None if node is None else _build(node, (), lines, source, error)
+    return Document(value=value, lines=lines, source=source)
+
+
+def _refuse_event(event: Any, source: str, error: type[InputError]) -> None:
+    line = event.start_mark.line + 1
+    if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+        raise error(f"{source}:{line}: anchors and aliases are refused; write the value out")
+    if getattr(event, "tag", None):
+        raise error(f"{source}:{line}: the tag {event.tag} is refused; write a plain value")
+
+
+def _build(
+    node: Any, path: Path, lines: dict[Path, int], source: str, error: type[InputError]
+) -> Any:
+    line = node.start_mark.line + 1
+    lines[path] = line
+    if len(path) > DEPTH:
+        raise error(f"{source}:{line}: nested deeper than {DEPTH}; refused")
+    if isinstance(node, yaml.SequenceNode):
+        return [
+            _build(item, (*path, i), lines, source, error) for i, item in enumerate(node.value)
+        ]
+    if isinstance(node, yaml.MappingNode):
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            at = f"{source}:{key_node.start_mark.line + 1}"
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise error(f"{at}: a key must be text")
+            key = key_node.value
+            if key in result:
+                raise error(f"{at}: the key {key!r} is given twice; keep one")
+            result[key] = _build(value_node, (*path, key), lines, source, error)
+            lines[(*path, key)] = key_node.start_mark.line + 1
+        return result
+    return _scalar(node, f"{source}:{line}", error)
+
+
+def _scalar(node: Any, at: str, error: type[InputError]) -> Any:
+    text: str = node.value
+    if node.style is not None:  # quoted or block: text, always
+        return text
+    if text in ("", "~", "null"):
+        return None
+    if text in ("true", "false"):
+        return text == "true"
+    if _INT.fullmatch(text):
+        if len(text) > 16:
+            raise error(f"{at}: the number {text[:16]}... is too long; quote it if it is text")
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if not math.isfinite(number):
+            raise error(f"{at}: {text} is not a finite number")
+        return number
+    if text.lower() in (".inf", "-.inf", "+.inf", ".nan"):
+        raise error(f"{at}: {text} is not a finite number")
+    return text
+
+
+def explain(problem: ValidationError, document: Document) -> str:
+    """Say what is wrong, one `file:line: field: sentence` per line."""
+    sentences = []
+    for item in problem.errors():
+        path = tuple(part for part in item["loc"])
+        field = ".".join(str(part) for part in path)
+        if item["type"] == "extra_forbidden":
+            said = "no such field; check the spelling or remove it"
+        elif item["type"] == "missing":
+            said = "is required"
+        else:
+            said = item["msg"].removeprefix("Value error, ")
+        sentences.append(f"{document.where(path)}: {field + ': ' if field else ''}{said}")
+    return "\n".join(sentences)

@@ -1,0 +1,111 @@
+"""What is judged: files, named by content. A file is hashed from the bytes that were read."""
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from pydantic import Field
+
+from .errors import SubjectError
+from .records import Record
+
+Sha256 = str
+
+
+class Subject(Record):
+    """One file (in-toto: ResourceDescriptor)."""
+
+    role: str
+    """What it is in this gate: `baseline`, `candidate`, `evaluation`, `fine-tuning`, `policy`, ..."""
+
+    name: str
+    """Where it lay, relative to the job file. For people and for look-up; never compared."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """What it is."""
+
+    size: int = Field(ge=0)
+    """Bytes."""
+
+
+def open_regular(path: Path) -> int:
+    """Open a regular file for reading, without following a symbolic link in its last part.
+
+    Raises:
+        SubjectError: It is missing, a link, a device, a folder, or not readable.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise SubjectError(f"{path}: no such file") from error
+    except OSError as error:
+        reason = "is a symbolic link" if path.is_symlink() else error.strerror
+        raise SubjectError(f"{path}: {reason}; give a regular file") from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise SubjectError(f"{path}: not a regular file")
+    return fd
+
+
+def describe(path: Path, *, role: str, root: Path) -> Subject:
+    """Hash the file at `path` in one pass and return it as a subject named relative to `root`."""
+    fd = open_regular(path)
+    with os.fdopen(fd, "rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    name = os.path.relpath(path.resolve(), root.resolve()).replace(os.sep, "/")
+    return Subject(role=role, name=name, sha256=sha256, size=size)
+
+
+def read_subject(path: Path, *, role: str, root: Path) -> tuple[Subject, bytes]:
+    """Read a file once and return its subject with the very bytes that were hashed."""
+    fd = open_regular(path)
+    with os.fdopen(fd, "rb") as stream:
+        data = stream.read()
+    name = os.path.relpath(path.resolve(), root.resolve()).replace(os.sep, "/")
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Subject(role=role, name=name, sha256=sha256, size=len(data)), data
+
+
+class SliceProfile(Record):
+    """How many rows of each label a slice holds. Known before any model has seen a row."""
+
+    name: str
+    """`all`, `sex=Female`, `sex=Female,race=Black`, ..."""
+
+    attributes: tuple[str, ...]
+    """The columns that define it; empty for `all`."""
+
+    by_label: tuple[tuple[str, int], ...]
+    """Label and count, sorted by label."""
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return sum(count for _, count in self.by_label)
+
+    def count(self, label: str) -> int:
+        """Rows with this label."""
+        return dict(self.by_label).get(label, 0)
+
+
+class Profile(Record):
+    """What the evaluation data holds: the plan is made from this and the policy alone."""
+
+    labels: tuple[str, ...]
+    """All classes, sorted."""
+
+    positive: str | None = None
+    """The favourable class of a binary task; None for more than two classes."""
+
+    slices: tuple[SliceProfile, ...]
+    """The first is `all`."""
+
+    merged: tuple[str, ...] = ()
+    """Sentences on slices too small to be shown on their own."""
+
+    @property
+    def attributes(self) -> tuple[tuple[str, ...], ...]:
+        """Every combination of columns that defines slices, once, in order."""
+        return tuple(dict.fromkeys(s.attributes for s in self.slices if s.attributes))
