@@ -1,0 +1,6 @@
+"""Evaluation and fine-tuning data: read once, digested, cut into slices."""
+
+from .evaluation import EvaluationData, read_evaluation
+from .tables import Table, read_features, read_table
+
+__all__ = ["EvaluationData", "Table", "read_evaluation", "read_features", "read_table"]

@@ -1,0 +1,104 @@
+"""Tables from CSV and Parquet, hashed from the bytes that were read."""
+
+import fnmatch
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SubjectError
+from ..subjects import Subject, read_subject
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file of rows that belongs to the gate."""
+
+    path: Path
+    name: str
+    subject: Subject
+
+
+def read_table(path: Path, *, role: str, root: Path) -> "tuple[Table, pl.DataFrame]":
+    """Read a CSV or Parquet file in one go.
+
+    Raises:
+        SubjectError: Missing, empty, of another kind, or broken.
+    """
+    import polars as pl
+
+    subject, data = read_subject(path, role=role, root=root)
+    kind = path.suffix.lower()
+    try:
+        if kind == ".parquet":
+            frame = pl.read_parquet(io.BytesIO(data))
+        elif kind == ".csv":
+            frame = pl.read_csv(io.BytesIO(data), infer_schema_length=10_000)
+        else:
+            raise SubjectError(f"{path}: give a .csv or .parquet file, not '{kind or 'no suffix'}'")
+    except pl.exceptions.PolarsError as error:
+        first = str(error).splitlines()[0]
+        raise SubjectError(f"{path}: not a readable {kind[1:]} file ({first})") from error
+    if frame.height == 0:
+        raise SubjectError(f"{path}: holds no rows; an empty table decides nothing")
+    return Table(path=path, name=subject.name, subject=subject), frame
+
+
+def select(columns: Sequence[str], patterns: Sequence[str], *, path: Path) -> tuple[str, ...]:
+    """Expand patterns such as `workclass=*` to column names, in the order of the patterns.
+
+    Raises:
+        SubjectError: A pattern matches nothing, or two match the same column.
+    """
+    chosen: list[str] = []
+    for pattern in patterns:
+        exact = [pattern] if pattern in columns else []
+        found = exact or [c for c in columns if fnmatch.fnmatchcase(c, pattern)]
+        if not found:
+            known = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
+            raise SubjectError(f"{path}: no column '{pattern}'. It has: {known}")
+        chosen.extend(found)
+    if len(set(chosen)) != len(chosen):
+        twice = next(c for c in chosen if chosen.count(c) > 1)
+        raise SubjectError(f"{path}: features name the column '{twice}' twice")
+    return tuple(chosen)
+
+
+def read_features(
+    frame: "pl.DataFrame", names: Sequence[str], *, path: Path
+) -> "npt.NDArray[np.float32]":
+    """Return the feature columns as a matrix, shape (rows, features).
+
+    Raises:
+        SubjectError: A column is not numeric, or holds a missing or infinite value.
+    """
+    import numpy as np
+
+    for name in names:
+        kind = frame.schema[name]
+        if not (kind.is_numeric() or str(kind) == "Boolean"):
+            raise SubjectError(
+                f"{path}: feature '{name}' is {kind}, not a number; encode it in the file "
+                "(one column per value, named like workclass=Private)"
+            )
+    matrix = frame.select(names).cast(_float32()).to_numpy()
+    broken = ~np.isfinite(matrix)
+    if broken.any():
+        row, column = (int(i) for i in np.argwhere(broken)[0])
+        raise SubjectError(
+            f"{path}: row {row + 1}, feature '{names[column]}' is missing or not finite; "
+            "fill it in or drop the row"
+        )
+    return np.ascontiguousarray(matrix, dtype=np.float32)
+
+
+def _float32() -> Any:
+    import polars as pl
+
+    return pl.Float32

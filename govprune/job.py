@@ -1,0 +1,131 @@
+"""The job file, govprune.yaml: which models, which data, which policy, which key. Nothing else."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, FiniteFloat, StrictInt, StrictStr, ValidationError, model_validator
+
+from . import strict_yaml
+from .errors import JobError, SubjectError
+from .lineage import Claim
+from .records import Record
+from .subjects import Subject, read_subject
+
+Text = Annotated[StrictStr, Field(min_length=1, max_length=500)]
+
+
+class ModelFiles(Record):
+    """A model: Python code that builds the module, and the weights that ship."""
+
+    code: Text
+    """Python file. It is run: treat it like any program."""
+    factory: StrictStr = "build"
+    """Function in it that takes nothing and returns a torch.nn.Module."""
+    weights: Text
+    """A .safetensors file. Pickled checkpoints are refused."""
+
+
+class StepSection(Record):
+    """What turned the baseline into the candidate."""
+
+    name: Text
+    description: StrictStr = ""
+    command: Text | None = None
+    """Run by `govprune run` after the baseline has been digested; must write the candidate's
+    weights. Without it the candidate is judged as it lies."""
+    claim: Claim = Claim()
+    retrains: bool = False
+
+
+class EvaluationSection(Record):
+    """The rows both models are judged on."""
+
+    file: Text
+    """CSV or Parquet."""
+    label: Text
+    """Column with the true class."""
+    classes: tuple[Text, ...] = ()
+    """Class names in the order of the model's outputs; sorted by default."""
+    positive: Text | None = None
+    """The favourable class of a binary task; the second class by default."""
+    features: tuple[Text, ...] = Field(min_length=1)
+    """Columns the model takes, in order; `workclass=*` stands for all that match, as they lie."""
+    slices: tuple[Text, ...] = ()
+    """Columns whose values are slices."""
+    bins: dict[Text, tuple[FiniteFloat, ...]] = {}
+    """Edges for numeric slice columns, e.g. {age: [30, 50]}."""
+    mutable: tuple[Text, ...] | None = None
+    """Features an attacker could change; every feature with more than two values by default."""
+
+
+class FineTuningSection(Record):
+    """Data that touched the candidate's weights."""
+
+    file: Text
+    source: StrictStr = ""
+    """Where it came from, in words."""
+    licence: StrictStr = ""
+
+
+class Job(Record):
+    """Everything `govprune run` needs to know."""
+
+    name: Annotated[StrictStr, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+    title: Text
+    baseline: ModelFiles
+    candidate: ModelFiles
+    step: StepSection
+    evaluation: EvaluationSection
+    fine_tuning: tuple[FineTuningSection, ...] = ()
+    policy: Text
+    """A policy file, or the name of a pack that ships."""
+    key: Text | None = None
+    """Signing key, made by `govprune keys new`."""
+    out: Text = "runs"
+    """Folder that bundles are written into."""
+    log: Text = ".govprune/log"
+    """Folder of the append-only log."""
+    seed: StrictInt = Field(default=0, ge=0, lt=2**32)
+
+    @model_validator(mode="after")
+    def _two_models(self) -> Self:
+        if self.baseline.weights == self.candidate.weights:
+            raise ValueError("baseline and candidate are the same weights file")
+        if len(set(self.evaluation.classes)) != len(self.evaluation.classes):
+            raise ValueError("evaluation.classes names a class twice")
+        return self
+
+
+class JobSource(Record):
+    """A job, the file it was read from, and the folder its paths are relative to."""
+
+    job: Job
+    file: Subject | None
+    root: Path
+
+
+def load(path: Path) -> JobSource:
+    """Read a job file.
+
+    Raises:
+        JobError: It is missing or breaks a rule; names file, line and field.
+    """
+    if path.is_dir():
+        path = path / "govprune.yaml"
+    root = path.parent.resolve()
+    try:
+        subject, data = read_subject(path, role="job", root=root)
+    except SubjectError as error:
+        raise JobError(f"{error}. `govprune init` writes one") from error
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise JobError(f"{path}: not UTF-8 text") from error
+    document = strict_yaml.load(text, source=str(path), error=JobError)
+    if not isinstance(document.value, dict):
+        raise JobError(f"{path}: a job is a mapping; `govprune init` writes an example")
+    try:
+        job = Job.model_validate(document.value)
+    except ValidationError as error:
+        raise JobError(strict_yaml.explain(error, document)) from error
+    return JobSource(job=job, file=subject, root=root)

@@ -1,0 +1,206 @@
+"""A torch module with the weights file it ships as.
+
+What is judged is what ships: a model is always evaluated from its weights file, whose digest is
+taken from the very bytes that were loaded. Only safetensors are read; a pickle runs code.
+"""
+
+import copy
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SubjectError
+from ..job import ModelFiles
+from ..subjects import Subject, describe, read_subject
+
+if TYPE_CHECKING:
+    import torch
+
+BATCH = 8192
+PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib", ".th")
+
+
+@dataclass(frozen=True)
+class TorchModel:
+    """A module in evaluation mode, its tensors as they lie in the file, and its files."""
+
+    role: str
+    module: "torch.nn.Module"
+    tensors: "dict[str, torch.Tensor]"
+    """Exactly what the weights file holds."""
+    weights: Subject
+    code: Subject | None
+
+    def logits(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Score rows.
+
+        Args:
+            features: Shape (rows, features).
+
+        Returns:
+            Shape (rows, classes). A single output z is read as the two logits [0, z].
+
+        Raises:
+            SubjectError: The module fails, or gives NaN or infinite scores.
+        """
+        import torch
+
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, len(features), BATCH):
+                rows = torch.from_numpy(features[start : start + BATCH])
+                try:
+                    parts.append(two_columns(self.module(rows)).double().numpy())
+                except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+                    first = str(error).splitlines()[0] if str(error) else type(error).__name__
+                    raise SubjectError(
+                        f"the {self.role} cannot score rows of {features.shape[1]} features: {first}"
+                    ) from error
+        scores = np.concatenate(parts)
+        broken = ~np.isfinite(scores).all(axis=1)
+        if broken.any():
+            raise SubjectError(
+                f"the {self.role} ({self.weights.name}) gives NaN or infinite scores on "
+                f"{int(broken.sum())} rows, first on row {int(np.argmax(broken)) + 1}"
+            )
+        return scores
+
+    def untrained(self, *, seed: int) -> "torch.nn.Module":
+        """Return the same architecture with fresh random weights: a control that knows nothing."""
+        import torch
+
+        fresh = copy.deepcopy(self.module)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            for part in fresh.modules():
+                if callable(reset := getattr(part, "reset_parameters", None)):
+                    reset()
+        return fresh
+
+
+def two_columns(output: Any) -> "torch.Tensor":
+    """Return logits of shape (rows, classes); a single column z becomes [0, z]."""
+    import torch
+
+    if not isinstance(output, torch.Tensor):
+        raise TypeError(f"the module returns {type(output).__name__}, not a tensor of logits")
+    if output.ndim == 1:
+        output = output.unsqueeze(1)
+    if output.ndim != 2:
+        raise ValueError(f"the module returns shape {tuple(output.shape)}, not (rows, classes)")
+    if output.shape[1] == 1:
+        output = torch.cat([torch.zeros_like(output), output], dim=1)
+    return output
+
+
+def load(files: ModelFiles, *, role: str, root: Path) -> TorchModel:
+    """Build the module with its factory and load its weights file.
+
+    Raises:
+        SubjectError: A file is missing or unsafe, the factory fails, or the weights do not fit.
+    """
+    code = root / files.code
+    module = run_factory(code, files.factory)
+    return fill(
+        module, root / files.weights, role=role, root=root,
+        code=describe(code, role=f"{role}-code", root=root),
+    )  # fmt: skip
+
+
+def from_module(module: "torch.nn.Module", weights: Path, *, role: str, root: Path) -> TorchModel:
+    """Load a weights file into a copy of a module that is already in memory."""
+    return fill(copy.deepcopy(module), weights, role=role, root=root, code=None)
+
+
+def fill(
+    module: "torch.nn.Module", weights: Path, *, role: str, root: Path, code: Subject | None
+) -> TorchModel:
+    """Load a weights file into a module, strictly."""
+    subject, tensors = read_weights(weights, role=role, root=root)
+    state = _masks_applied(tensors)
+    try:
+        missing, unexpected = module.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[-1].strip()
+        raise SubjectError(f"{weights}: does not fit the {role}'s module: {detail}") from error
+    if missing or unexpected:
+        what = f"lacks '{missing[0]}'" if missing else f"holds '{unexpected[0]}', unknown to it"
+        raise SubjectError(
+            f"{weights}: does not fit the {role}'s module: {what}. Another factory may be meant "
+            f"({role}.factory)"
+        )
+    module.eval().requires_grad_(requires_grad=False)
+    return TorchModel(role=role, module=module, tensors=tensors, weights=subject, code=code)
+
+
+def read_weights(
+    path: Path, *, role: str, root: Path
+) -> "tuple[Subject, dict[str, torch.Tensor]]":
+    """Read a safetensors file from the bytes that are hashed.
+
+    Raises:
+        SubjectError: It is missing, a pickle, or broken.
+    """
+    import safetensors
+    import safetensors.torch
+
+    if path.suffix.lower() in PICKLES:
+        raise SubjectError(
+            f"{path}: a pickled checkpoint can run code when it is loaded; refused. Write it as "
+            "safetensors: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
+        )
+    subject, data = read_subject(path, role=role, root=root)
+    try:
+        return subject, safetensors.torch.load(data)
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        raise SubjectError(f"{path}: not a safetensors file ({error})") from error
+
+
+def _masks_applied(tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
+    """Resolve torch.nn.utils.prune's weight_orig * weight_mask, where masks were left in."""
+    state = dict(tensors)
+    for name in tensors:
+        base = name.removesuffix("_orig")
+        if base != name and f"{base}_mask" in tensors:
+            state[base] = state.pop(name) * state.pop(f"{base}_mask")
+    return state
+
+
+def run_factory(code: Path, factory: str) -> "torch.nn.Module":
+    """Run the user's Python file and call its factory.
+
+    Raises:
+        SubjectError: The file or the function is missing, raises, or returns no module.
+    """
+    import torch
+
+    if not code.is_file():
+        raise SubjectError(f"{code}: no such file")
+    name = f"govprune_model_{abs(hash(str(code.resolve())))}"
+    spec = importlib.util.spec_from_file_location(name, code)
+    if spec is None or spec.loader is None:
+        raise SubjectError(f"{code}: not a Python file")
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[name] = loaded
+    build: Callable[[], Any]
+    try:
+        spec.loader.exec_module(loaded)
+        build = getattr(loaded, factory)
+        module = build()
+    except AttributeError as error:
+        raise SubjectError(f"{code}: no function '{factory}', or it failed ({error})") from error
+    except Exception as error:  # the user's code may raise anything
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        raise SubjectError(
+            f"{at.filename}:{at.lineno}: {type(error).__name__}: {error} (while building the model)"
+        ) from error
+    if not isinstance(module, torch.nn.Module):
+        raise SubjectError(f"{code}: {factory}() returned {type(module).__name__}, not a module")
+    return module
