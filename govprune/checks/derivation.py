@@ -1,0 +1,128 @@
+"""Whether every weight of the candidate is explained by the baseline.
+
+A weight is explained when it is bit-equal to the baseline's, zero (pruned), or within half a step
+of it on a declared grid (8-bit `name` with `name_scale`). Anything else was trained, or tampered
+with: then the data that did it must be declared.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..measurements import Exact, Figure, Measurement
+from .base import Case, Check, NoParams
+
+if TYPE_CHECKING:
+    import torch
+
+
+
+def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:  # noqa: ARG001 none
+    """Compare the two files tensor by tensor."""
+    baseline, candidate = _unmasked(case.baseline.tensors), _unmasked(case.candidate.tensors)
+    total = sum(t.numel() for t in candidate.values())
+    rows, notes, unexplained = [], [], 0
+    for name, tensor in baseline.items():
+        kind, strange = _explain(name, tensor, candidate)
+        unexplained += int(strange.sum()) if strange is not None else 0
+        if strange is not None and bool(strange.any()):
+            notes.append(_located(name, strange))
+        rows.append((name, f"{tensor.numel():,}", kind))
+    for name in sorted(candidate.keys() - baseline.keys()):
+        if not name.removesuffix("_scale") in baseline:
+            unexplained += candidate[name].numel()
+            notes.append(f"{name}: not in the baseline")
+            rows.append((name, f"{candidate[name].numel():,}", "not in the baseline"))
+    declared = bool(case.fine_tuning)
+    how = _in_words(unexplained, total, declared=declared)
+    yield Measurement(
+        check="derivation",
+        metric="unexplained-weights",
+        basis=Exact(value=unexplained, n=total),
+        notes=(how, *notes[:10]),
+    )
+    yield Measurement(
+        check="derivation",
+        metric="undeclared-retraining",
+        basis=Exact(value=float(unexplained > 0 and not declared), n=total),
+        notes=(how, *notes[:3]),
+    )
+    yield Figure(
+        check="derivation",
+        title="Where each tensor comes from",
+        columns=("tensor", "values", "explained as"),
+        rows=tuple(rows[:200]),
+    )
+
+
+def _in_words(unexplained: int, total: int, *, declared: bool) -> str:
+    if not unexplained:
+        return "every value is kept, zeroed or rounded from the baseline"
+    share = f"{unexplained:,} of {total:,} values are neither kept, zeroed nor rounded"
+    if declared:
+        return f"re-trained: {share}; the data that touched the weights is declared"
+    return f"{share}, and no data that could have changed them is declared"
+
+
+def _unmasked(tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
+    """Resolve pruning masks that were left in the file."""
+    state = dict(tensors)
+    for name in tensors:
+        base = name.removesuffix("_orig")
+        if base != name and f"{base}_mask" in tensors:
+            state[base] = state.pop(name) * state.pop(f"{base}_mask")
+    return state
+
+
+def _explain(
+    name: str, base: "torch.Tensor", candidate: "dict[str, torch.Tensor]"
+) -> "tuple[str, torch.Tensor | None]":
+    """Say how a tensor is explained, and which of its values are not."""
+    import torch
+
+    if name not in candidate or candidate[name].shape != base.shape:
+        kind = "missing" if name not in candidate else "of another shape"
+        return kind, torch.ones_like(base, dtype=torch.bool)
+    other = candidate[name]
+    scale = candidate.get(f"{name}_scale")
+    if other.dtype == torch.int8 and scale is not None:
+        return _rounded(base, other, scale)
+    if other.dtype != base.dtype:
+        return f"of another type ({other.dtype})", torch.ones_like(base, dtype=torch.bool)
+    equal = _bits(other) == _bits(base)
+    zero = other == 0
+    strange = ~(equal | zero)
+    if bool(equal.all()):
+        return "kept, bit for bit", None
+    if not bool(strange.any()):
+        pruned = int((zero & ~equal).sum())
+        return f"kept or zeroed ({pruned:,} zeroed)", None
+    return f"changed ({int(strange.sum()):,} values)", strange
+
+
+def _rounded(
+    base: "torch.Tensor", stored: "torch.Tensor", scale: "torch.Tensor"
+) -> "tuple[str, torch.Tensor | None]":
+    step = scale.double().reshape(scale.shape[:1] + (1,) * (base.ndim - 1))
+    # Half a step, and the rounding of one float32 product.
+    tolerance = step.abs() * 0.5 * (1 + 1e-5)
+    strange = ~((stored.double() * step - base.double()).abs() <= tolerance)
+    if not bool(strange.any()):
+        return "rounded to 8 bits, within half a step", None
+    return f"not the rounded baseline ({int(strange.sum()):,} values)", strange
+
+
+def _bits(tensor: "torch.Tensor") -> "torch.Tensor":
+    """View the bits, so that NaN equals itself and -0.0 is not 0.0."""
+    import torch
+
+    integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    return tensor.contiguous().view(integers[tensor.element_size()])
+
+
+def _located(name: str, strange: "torch.Tensor") -> str:
+    first = [int(i) for i in strange.nonzero()[0]] if strange.ndim else []
+    at = "[" + ", ".join(str(i) for i in first) + "]"
+    return f"{name}: {int(strange.sum()):,} of {strange.numel():,} values, first at {at}"
+
+
+DERIVATION = Check(id="derivation", params=NoParams, measure=measure)

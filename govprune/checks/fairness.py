@@ -1,0 +1,229 @@
+"""What the step did to each group: Fairlearn's metrics, on counts, with the paired change.
+
+Fairlearn defines every metric. It is run on the table of counts (sample_weight = count), which
+gives the same numbers as running it on the rows; the same tables give the intervals. Where
+Fairlearn says 0 for a rate without a denominator, this check says undefined.
+"""
+
+from collections.abc import Iterator
+from math import isclose
+
+import numpy as np
+from pydantic import Field
+
+from ..errors import CheckError
+from ..measurements import (
+    Basis,
+    Figure,
+    Grouped,
+    GroupStatistic,
+    GroupTable,
+    Measurement,
+    Paired,
+    Undefined,
+)
+from ..records import Record
+from ..stats.limits import group_values
+from .base import Case, Check, Codes
+
+AGGREGATES: tuple[GroupStatistic, ...] = (
+    "demographic-parity-difference",
+    "demographic-parity-ratio",
+    "equalized-odds-difference",
+    "equalized-odds-ratio",
+)
+
+
+class FairnessParams(Record):
+    """Parameters of the fairness check."""
+
+    minimum_group_rows: int = Field(default=100, ge=1)
+    """Groups with fewer positives or fewer negatives are left out of the aggregates, by name:
+    largest minus smallest over groups is otherwise a statement about the smallest one."""
+
+    replicates: int = Field(default=2000, ge=100, le=100_000)
+    """Bootstrap replicates of the aggregates."""
+
+
+def measure(case: Case, params: FairnessParams) -> Iterator[Measurement | Figure]:
+    """Measure every group, then every way of grouping."""
+    positive = case.data.positive
+    if positive is None:
+        raise CheckError(
+            f"fairness rates need two classes, the data has {len(case.data.classes)}; "
+            "use slice-performance recall-change per class"
+        )
+    tables = {name: _binary(table, positive) for name, table in case.tables.items()}
+    for name, table in tables.items():
+        yield from _group(case, params, name, table)
+    for axis in case.data.axes:
+        members = {name: tables[name] for name in axis.levels}
+        yield from _aggregates(case, params, " x ".join(axis.attributes), members)
+    yield _figure(tables)
+
+
+def _binary(table: Codes, positive: int) -> Codes:
+    """Reorder to (label, baseline, candidate), each unfavourable then favourable."""
+    order = [1 - positive, positive]
+    return table[np.ix_(order, order, order)]
+
+
+def _group(
+    case: Case, params: FairnessParams, name: str, table: Codes
+) -> Iterator[Measurement]:
+    rates: dict[str, tuple[Codes, str]] = {
+        "true-positive-rate-change": (table[1], "no positive row"),
+        "false-positive-rate-change": (table[0], "no negative row"),
+        "selection-rate-change": (table.sum(axis=0), "no row"),
+    }
+    for metric, (cells, empty) in rates.items():
+        basis: Basis = _paired(cells) if cells.sum() else Undefined(reason=f"{empty} in {name}")
+        yield Measurement(check="fairness", metric=metric, slice=name, basis=basis)
+    selected = table.sum(axis=0)
+    if selected[1].sum() and selected[:, 1].sum():
+        precision: Basis = Grouped(
+            statistic="precision",
+            groups=(_group_table(name, table),),
+            seed=case.seed,
+            replicates=params.replicates,
+        )
+    else:
+        precision = Undefined(reason=f"one of the models selects nobody in {name}")
+    yield Measurement(check="fairness", metric="precision-change", slice=name, basis=precision)
+
+
+def _paired(cells: Codes) -> Paired:
+    """Favourable answers of both models over (baseline, candidate) cells."""
+    return Paired(
+        both=int(cells[1, 1]),
+        baseline_only=int(cells[1, 0]),
+        candidate_only=int(cells[0, 1]),
+        neither=int(cells[0, 0]),
+    )
+
+
+def _group_table(name: str, table: Codes) -> GroupTable:
+    return GroupTable(group=name, counts=tuple(int(c) for c in table.reshape(-1)))
+
+
+def _aggregates(
+    case: Case, params: FairnessParams, attribute: str, members: dict[str, Codes]
+) -> Iterator[Measurement]:
+    smallest = params.minimum_group_rows
+    kept = {n: t for n, t in members.items() if t.sum(axis=(1, 2)).min() >= smallest}
+    left_out = [n for n in members if n not in kept]
+    notes = (
+        (f"left out (under {smallest} positives or negatives): {'; '.join(left_out)}",)
+        if left_out
+        else ()
+    )
+    for statistic in AGGREGATES:
+        basis: Basis
+        if len(kept) < 2:
+            basis = Undefined(
+                reason=f"fewer than two groups of {attribute} have {smallest} positives and "
+                f"{smallest} negatives"
+            )
+        else:
+            basis = Grouped(
+                statistic=statistic,
+                groups=tuple(_group_table(n, t) for n, t in kept.items()),
+                seed=case.seed,
+                replicates=params.replicates,
+            )
+            _agrees_with_fairlearn(basis)
+        yield Measurement(
+            check="fairness",
+            metric=f"{statistic}-change",
+            slice=attribute,
+            basis=basis,
+            notes=notes,
+        )
+
+
+def _agrees_with_fairlearn(basis: Grouped) -> None:
+    """Compute the aggregate with Fairlearn itself and refuse to differ from it."""
+    from fairlearn import metrics
+
+    function = getattr(metrics, basis.statistic.replace("-", "_"))
+    cells = np.indices((2, 2, 2)).reshape(3, -1)
+    weights = np.array([g.counts for g in basis.groups])
+    names = np.repeat([g.group for g in basis.groups], 8)
+    label, *models = (np.tile(axis, len(weights)) for axis in cells)
+    kept = weights.reshape(-1) > 0
+    for predicted, ours in zip(models, group_values(basis), strict=True):
+        theirs = function(
+            label[kept],
+            predicted[kept],
+            sensitive_features=names[kept],
+            sample_weight=weights.reshape(-1)[kept],
+        )
+        if not isclose(theirs, ours, rel_tol=0, abs_tol=1e-12):
+            raise CheckError(
+                f"{basis.statistic}: Fairlearn says {theirs:.6f}, the count table {ours:.6f}; "
+                "please report this"
+            )
+
+
+def _figure(tables: dict[str, Codes]) -> Figure:
+    """Baseline and candidate side by side, per group, with Fairlearn's names."""
+    from fairlearn.metrics import MetricFrame, false_positive_rate, selection_rate, true_positive_rate
+    from sklearn.metrics import precision_score
+
+    cells = np.indices((2, 2, 2)).reshape(3, -1)
+    names = np.repeat(list(tables), 8)
+    weights = np.concatenate([t.reshape(-1) for t in tables.values()])
+    label, *models = (np.tile(axis, len(tables)) for axis in cells)
+    kept = weights > 0
+
+    def precision(y_true: Codes, y_pred: Codes, *, sample_weight: Codes) -> float:
+        return float(precision_score(y_true, y_pred, sample_weight=sample_weight, zero_division=0))
+
+    functions = {
+        "selection rate": selection_rate,
+        "true positive rate": true_positive_rate,
+        "false positive rate": false_positive_rate,
+        "precision": precision,
+    }
+    frames = [
+        MetricFrame(
+            metrics=functions,
+            y_true=label[kept],
+            y_pred=predicted[kept],
+            sensitive_features=names[kept],
+            sample_params={key: {"sample_weight": weights[kept]} for key in functions},
+        ).by_group
+        for predicted in models
+    ]
+    rows = []
+    for name, table in tables.items():
+        defined = _denominators(table)
+        cells_text = []
+        for key in functions:
+            pair = [
+                f"{100 * frame.loc[name, key]:.1f}" if ok else "undefined"
+                for frame, ok in zip(frames, defined[key], strict=True)
+            ]
+            cells_text.append(" → ".join(pair))
+        rows.append((name, f"{int(table.sum()):,}", *cells_text))
+    return Figure(
+        check="fairness",
+        title="Rates per group, baseline → candidate, %",
+        columns=("group", "rows", *functions),
+        rows=tuple(rows),
+    )
+
+
+def _denominators(table: Codes) -> dict[str, tuple[bool, bool]]:
+    """Whether each rate exists for the baseline and for the candidate."""
+    selected = table.sum(axis=0)
+    positives, negatives = bool(table[1].sum()), bool(table[0].sum())
+    return {
+        "selection rate": (True, True),
+        "true positive rate": (positives, positives),
+        "false positive rate": (negatives, negatives),
+        "precision": (bool(selected[1].sum()), bool(selected[:, 1].sum())),
+    }
+
+
+FAIRNESS = Check(id="fairness", params=FairnessParams, measure=measure)
