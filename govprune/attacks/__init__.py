@@ -1,0 +1,1 @@
+"""The attacks, on the Adversarial Robustness Toolbox. Checks ask; nothing here judges."""

@@ -1,0 +1,72 @@
+"""Model inversion: what does the model think a class looks like?
+
+MIFace (Fredrikson et al. 2015) as ART implements it, from the same starts for every model. An
+independent judge, trained on the evaluation rows only, says whether a reconstruction is of the
+class it was made for.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from .art import Box, Rows, classifier, quiet
+
+Codes = npt.NDArray[np.int64]
+
+
+def starts(features: Rows, count: int, seed: int) -> Rows:
+    """Draw each feature from its own column, independently: people who do not exist."""
+    random = np.random.default_rng(seed)
+    picks = random.integers(0, len(features), size=(count, features.shape[1]))
+    return np.take_along_axis(features, picks, axis=0)
+
+
+def reconstruct(
+    module: object, box: Box, begin: Rows, targets: Codes, *, steps: int, rate: float, seed: int
+) -> Rows:
+    """Climb the probability of the target class from each start.
+
+    Args:
+        begin: Data units, shape (starts, features).
+        targets: Class to reconstruct, per start.
+        rate: Step in standard deviations per unit of probability gradient.
+
+    Returns:
+        Reconstructions in data units, same shape as `begin`.
+    """
+    from art.attacks.inference.model_inversion import MIFace
+
+    with quiet(seed):
+        wrapped = classifier(
+            module,  # type: ignore[arg-type]  # a torch module; torch is not imported here
+            box,
+            classes=int(targets.max()) + 1,
+            probabilities=True,
+        )
+        attack = MIFace(
+            wrapped,
+            max_iter=steps,
+            window_length=steps,
+            threshold=2.0,  # ART stops a row above this cost; cost is at most 1, so none stops
+            batch_size=len(begin),
+            learning_rate=rate,
+            verbose=False,
+        )
+        found = attack.infer(box.enter(begin), targets)
+    return box.leave(np.asarray(found, dtype=np.float32))
+
+
+class Judge:
+    """An independent classifier that knows the evaluation rows and neither model."""
+
+    def __init__(self, box: Box, features: Rows, labels: Codes, *, seed: int) -> None:
+        from sklearn.ensemble import RandomForestClassifier
+
+        self._box = box
+        # Balanced, so that the commoner class is not the safe guess.
+        self._forest = RandomForestClassifier(
+            n_estimators=100, min_samples_leaf=5, class_weight="balanced", random_state=seed
+        ).fit(box.enter(features), labels)
+
+    def identifies(self, rows: Rows, targets: Codes) -> npt.NDArray[np.bool_]:
+        """Whether each reconstruction is recognised as its target class."""
+        return np.asarray(self._forest.predict(self._box.enter(rows)) == targets)
