@@ -54,11 +54,12 @@ def verify(
         EvidenceError: Unsigned, signed twice, signed by a stranger, altered, or written in
             any other way than `sign` writes.
     """
-    content = _fields(parse_json(envelope, source=source), envelope, source)
-    if content["payloadType"] != PAYLOAD_TYPE:
-        raise EvidenceError(f"{source}: payload type {content['payloadType']!r} is not accepted")
+    content = _fields(parse_json(envelope, source=source), source)
     payload = _decode(content["payload"], source)
     key_id, signature = _one_signature(content["signatures"], source)
+    # Every value is now text of a known shape: only `sign`'s way of writing them is left.
+    if canonical(content) != envelope:
+        raise EvidenceError(f"{source}: the envelope is not in canonical form; it was rewritten")
     signer = next((keys for keys in trusted if keys.key_id == key_id), None)
     if signer is None:
         known = ", ".join(f"{k.owner} ({k.source})" for k in trusted) or "nobody"
@@ -76,11 +77,11 @@ def verify(
     return payload, signer
 
 
-def _fields(content: Any, envelope: bytes, source: str) -> dict[str, Any]:
+def _fields(content: Any, source: str) -> dict[str, Any]:
     if not isinstance(content, dict) or set(content) != {"payload", "payloadType", "signatures"}:
         raise EvidenceError(f"{source}: not a DSSE envelope")
-    if canonical(content) != envelope:
-        raise EvidenceError(f"{source}: the envelope is not in canonical form; it was rewritten")
+    if content["payloadType"] != PAYLOAD_TYPE:
+        raise EvidenceError(f"{source}: payload type {content['payloadType']!r} is not accepted")
     return content
 
 
