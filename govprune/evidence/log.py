@@ -9,30 +9,26 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 from ..errors import EvidenceError, InputError
 from ..records import canonical
-from . import merkle
+from . import ledger, merkle
 from .entry import Entry, Proof, read_entry
 from .keys import SigningKeys, TrustedKeys
 from .note import Checkpoint, read_note, sign_note, verify_note
 
-_WAIT_SECONDS = 60.0
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS log"
     " (only INTEGER PRIMARY KEY CHECK (only = 1), origin TEXT NOT NULL, note TEXT)",
-    "CREATE TABLE IF NOT EXISTS leaves (position INTEGER PRIMARY KEY, leaf BLOB NOT NULL,"
-    " baseline TEXT NOT NULL, evaluation TEXT NOT NULL, candidate TEXT NOT NULL,"
-    " result TEXT NOT NULL)",
+    *ledger.append_only(
+        "leaves",
+        "position INTEGER PRIMARY KEY, leaf BLOB NOT NULL, baseline TEXT NOT NULL,"
+        " evaluation TEXT NOT NULL, candidate TEXT NOT NULL, result TEXT NOT NULL",
+    ),
     "CREATE INDEX IF NOT EXISTS tried ON leaves (baseline, evaluation, candidate)",
-    "CREATE TRIGGER IF NOT EXISTS no_edit BEFORE UPDATE ON leaves"
-    " BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END",
-    "CREATE TRIGGER IF NOT EXISTS no_loss BEFORE DELETE ON leaves"
-    " BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END",
 )
 
 
@@ -82,7 +78,7 @@ class Log:
         leaf = canonical(entry)
         allowed = (*trusted, *(() if keys is None else (_public(keys),)))
         copy = self._copy()
-        with self._writing() as db:
+        with self._appending() as db:
             state, hashes = self._read(db, copy, allowed if keys is not None else None)
             now = _attempt(db, entry.baseline, entry.evaluation, entry.candidate)
             if attempt is not None and now > attempt:
@@ -206,54 +202,22 @@ class Log:
             partial.unlink(missing_ok=True)
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Open for one transaction, alone; all of it is on disk afterwards, or nothing."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        try:
-            # SQLite waits for another writer, but not for one that is making the database.
-            with (self.path / "lock").open("a") as lock:
-                flock(lock, LOCK_EX)
-                with closing(self._connect()) as db, db:
-                    db.execute("PRAGMA journal_mode = WAL")
-                    db.execute("PRAGMA synchronous = FULL")
-                    db.execute("BEGIN IMMEDIATE")
-                    for statement in _SCHEMA:
-                        db.execute(statement)
-                    name = f"govprune/log/{secrets.token_hex(16)}"
-                    db.execute("INSERT OR IGNORE INTO log VALUES (1, ?, NULL)", (name,))
-                    yield db
-        except sqlite3.Error as error:
-            raise self._unusable(error) from error
+    def _appending(self) -> Iterator[sqlite3.Connection]:
+        with ledger.appending(self._file, _SCHEMA) as db:
+            name = f"govprune/log/{secrets.token_hex(16)}"
+            db.execute("INSERT OR IGNORE INTO log VALUES (1, ?, NULL)", (name,))
+            yield db
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         """Open for reading; None where no entry was ever written."""
-        if not self._file.is_file():
-            self._must_be_new()
-            yield None
-            return
-        try:
-            with closing(self._connect()) as db:
-                db.execute("BEGIN")  # one moment for all that is read
-                made = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'leaves'").fetchone()
-                if not made:
-                    self._must_be_new()
-                yield db if made else None
-        except sqlite3.Error as error:
-            raise self._unusable(error) from error
-
-    def _must_be_new(self) -> None:
-        if (self.path / "checkpoint").exists():
-            raise EvidenceError(
-                f"{self.path}: truncated: a checkpoint was signed, but no entry is left. "
-                "Restore the log from a copy."
-            )
-
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._file, timeout=_WAIT_SECONDS, isolation_level=None)
-
-    def _unusable(self, error: sqlite3.Error) -> EvidenceError:
-        return EvidenceError(f"{self._file}: {error}. Restore the log from a copy.")
+        with ledger.reading(self._file) as db:
+            if db is None and (self.path / "checkpoint").exists():
+                raise EvidenceError(
+                    f"{self.path}: truncated: a checkpoint was signed, but no entry is left. "
+                    "Restore the log from a copy."
+                )
+            yield db
 
 
 def _columns(entry: Entry) -> tuple[str, str, str, str]:
