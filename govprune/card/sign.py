@@ -1,0 +1,52 @@
+"""The signature in the PDF: invisible, ECDSA P-256, certified as final, PAdES B-B, offline."""
+
+import io
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from ..evidence.keys import SigningKeys
+from .pdf import CardError
+
+FIELD = "govprune"
+
+
+def sign_pdf(pdf: bytes, keys: SigningKeys) -> bytes:
+    """Sign a rendered card; nothing may be changed afterwards.
+
+    Poppler and OpenSSL read no Ed25519 in PDFs, hence a second key of its own kind.
+
+    Raises:
+        CardError: The bytes are not a PDF that can be signed, or are signed already.
+    """
+    from asn1crypto import keys as asn1_keys
+    from asn1crypto import x509
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.pdf_utils.misc import PdfError
+    from pyhanko.sign import fields, signers
+    from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+    certificate = x509.Certificate.load(keys.certificate.public_bytes(Encoding.DER))
+    private = keys.card.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    signer = signers.SimpleSigner(
+        signing_cert=certificate,
+        signing_key=asn1_keys.PrivateKeyInfo.load(private),
+        cert_registry=SimpleCertificateStore(),  # no chain: the certificate is pinned
+    )
+    metadata = signers.PdfSignatureMetadata(
+        field_name=FIELD,
+        md_algorithm="sha256",
+        name=keys.owner,
+        reason="Model card of a gated candidate",
+        subfilter=fields.SigSeedSubFilter.PADES,
+        certify=True,
+        docmdp_permissions=fields.MDPPerm.NO_CHANGES,
+    )
+    out = io.BytesIO()
+    try:
+        writer = IncrementalPdfFileWriter(io.BytesIO(pdf), strict=True)
+        if writer.prev.embedded_signatures:
+            raise CardError("this card is signed already; render it again before signing")
+        signers.PdfSigner(metadata, signer=signer).sign_pdf(writer, output=out)
+    except PdfError as error:
+        raise CardError(f"the card cannot be signed: {error}") from error
+    return out.getvalue()

@@ -1,0 +1,169 @@
+"""The strict rule for a signed card: one signature, over every byte, by exactly the pinned key.
+
+Readers differ on what they call valid: some accept bytes after the end, some pages that a later
+revision replaced. Here the signature is checked first, over raw bytes, and the PDF is parsed only
+once every byte of it is known to be the gate's. So a hostile file never meets a PDF parser.
+"""
+
+import hashlib
+import io
+import re
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ..errors import EvidenceError
+
+_LIMIT = 64_000_000
+_CMS_LIMIT = 60_000
+_RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d{1,10})\s+(\d{1,10})\s+(\d{1,10})\s+(\d{1,10})\s*\]")
+_HOLE = re.compile(rb"<([0-9A-Fa-f]+)>")
+_ATTACHMENT = "evidence.dsse.json"
+# What parsers of nested binary formats raise on input that is not what it claims to be.
+_MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError,
+              OverflowError)  # fmt: skip
+
+
+def verify_pdf(pdf: bytes, *, certificate: x509.Certificate, envelope: bytes) -> None:
+    """Accept a card only if the pinned certificate signed every byte of it.
+
+    Args:
+        pdf: The whole file.
+        certificate: Of the key that must have signed; compared byte by byte, no chain is built.
+        envelope: What the one attachment must be.
+
+    Raises:
+        EvidenceError: Anything else is the case.
+    """
+    if len(pdf) > _LIMIT:
+        raise EvidenceError(f"card PDF: {len(pdf)} bytes, more than the {_LIMIT} allowed")
+    if not pdf.startswith(b"%PDF-1.7\n"):
+        raise EvidenceError("card PDF: not a PDF that govprune wrote")
+    covered, cms = _signed_bytes(pdf)
+    _verify_cms(cms, hashlib.sha256(covered).digest(), certificate)
+    attached = _attachments(pdf)
+    if [name for name, _ in attached] != [_ATTACHMENT]:
+        raise EvidenceError(
+            f"card PDF: holds {len(attached)} attachments; exactly {_ATTACHMENT} is allowed"
+        )
+    if attached[0][1] != envelope:
+        raise EvidenceError(
+            f"card PDF: the attached {_ATTACHMENT} is not the evidence of this bundle"
+        )
+
+
+def _signed_bytes(pdf: bytes) -> tuple[bytes, bytes]:
+    """Return what the signature covers and the signature; everything but the hole is covered."""
+    if pdf.count(b"/ByteRange") != 1:
+        n = pdf.count(b"/ByteRange")
+        raise EvidenceError(
+            f"card PDF: {n} signatures; exactly one is allowed"
+            if n
+            else "card PDF: not signed; render and sign the card again"
+        )
+    found = _RANGE.search(pdf)
+    if found is None:
+        raise EvidenceError("card PDF: the signature does not say what it covers")
+    start, first, second, rest = (int(number) for number in found.groups())
+    if start != 0 or not first < second or second + rest != len(pdf):
+        raise EvidenceError(
+            "card PDF: the signature does not cover the whole file; it was changed after signing"
+        )
+    hole = _HOLE.fullmatch(pdf, first, second)
+    if hole is None or len(hole[1]) % 2:
+        raise EvidenceError("card PDF: what the signature leaves out is not the signature itself")
+    if not re.search(rb"/Contents\s*$", pdf[max(first - 20, 0) : first]):
+        raise EvidenceError("card PDF: what the signature leaves out is not its own field")
+    raw = bytes.fromhex(hole[1].decode("ascii"))
+    return pdf[:first] + pdf[second:], raw
+
+
+def _der(raw: bytes) -> bytes:
+    """Cut the zero padding after the one DER value; nothing else may stand there."""
+    if len(raw) < 4 or raw[0] != 0x30 or raw[1] != 0x82:
+        raise EvidenceError("card PDF: the signature is not a CMS structure")
+    length = 4 + int.from_bytes(raw[2:4], "big")
+    if not length <= min(len(raw), _CMS_LIMIT) or any(raw[length:]):
+        raise EvidenceError("card PDF: bytes beside the signature; it was changed after signing")
+    return raw[:length]
+
+
+def _verify_cms(raw: bytes, digest: bytes, certificate: x509.Certificate) -> None:
+    from asn1crypto import cms
+
+    try:
+        content = cms.ContentInfo.load(_der(raw), strict=True)
+        if content["content_type"].native != "signed_data":
+            raise EvidenceError("card PDF: the signature is no signed data")
+        signed = content["content"]
+        _only_pinned(signed, certificate)
+        message, signature = _signer(signed, digest)
+    except _MALFORMED as error:
+        raise EvidenceError(f"card PDF: the signature cannot be read ({error})") from error
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise EvidenceError("card PDF: the pinned certificate is not of an elliptic curve key")
+    try:
+        key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature as error:
+        raise EvidenceError(
+            "card PDF: the signature is not valid; the card was changed, or signed by another key"
+        ) from error
+
+
+def _only_pinned(signed: Any, certificate: x509.Certificate) -> None:
+    given = [choice.chosen.dump() for choice in signed["certificates"]]
+    if given != [certificate.public_bytes(Encoding.DER)]:
+        raise EvidenceError("card PDF: signed by another key than the one that signed the evidence")
+
+
+def _signer(signed: Any, digest: bytes) -> tuple[bytes, bytes]:
+    """Return what was signed and the signature, after checking that it speaks of this file."""
+    signers = signed["signer_infos"]
+    if len(signers) != 1:
+        raise EvidenceError(f"card PDF: {len(signers)} signers; exactly one is allowed")
+    info = signers[0]
+    algorithms = (
+        info["digest_algorithm"]["algorithm"].native,
+        info["signature_algorithm"]["algorithm"].native,
+    )
+    if algorithms != ("sha256", "sha256_ecdsa"):
+        raise EvidenceError(f"card PDF: signed with {algorithms[1]}; only ECDSA with SHA-256 is")
+    if info["unsigned_attrs"].native:
+        raise EvidenceError("card PDF: the signature carries attributes that nobody signed")
+    attributes = [(a["type"].native, a["values"].native) for a in info["signed_attrs"]]
+    names = [name for name, _ in attributes]
+    if len(names) != len(set(names)):
+        raise EvidenceError("card PDF: the signature says the same thing twice")
+    said = dict(attributes)
+    if said.get("content_type") != ["data"] or said.get("message_digest") != [digest]:
+        raise EvidenceError("card PDF: changed after it was signed: its digest is another")
+    return info["signed_attrs"].untag().dump(), info["signature"].native
+
+
+def _attachments(pdf: bytes) -> list[tuple[str, bytes]]:
+    """Read every attached file of bytes that the gate signed."""
+    from pyhanko.pdf_utils.misc import PdfError
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    try:
+        reader = PdfFileReader(io.BytesIO(pdf), strict=True)
+        if reader.xrefs.total_revisions != 2:
+            # The rendered file, and the one addition that is the signature.
+            raise EvidenceError("card PDF: not exactly one rendering and one signature")
+        if len(reader.embedded_signatures) != 1:
+            raise EvidenceError("card PDF: exactly one signature is allowed")
+        tree = reader.root["/Names"]["/EmbeddedFiles"]
+        if "/Kids" in tree:
+            raise EvidenceError("card PDF: a tree of attachments; exactly one is allowed")
+        names = tree["/Names"]
+        return [
+            (str(names[i + 1]["/UF"]), names[i + 1]["/EF"]["/F"].data)
+            for i in range(0, len(names), 2)
+        ]
+    except (PdfError, *_MALFORMED) as error:
+        raise EvidenceError(f"card PDF: its attachments cannot be read ({error})") from error
