@@ -1,0 +1,81 @@
+"""`govprune promote`: verify a bundle, then let an alias point at its candidate."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from ..errors import EvidenceError
+from ..evidence.entry import Proof
+from ..evidence.keys import trusted
+from ..evidence.log import Log
+from ..evidence.note import read_note
+from ..evidence.verify import read_bundle
+from ..evidence.vsa import PROOF_FILE
+from ..promotion import promote
+from ..registries.local import parse_target
+from .verify import REGISTRY
+
+LOG = Path(".govprune/log")
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--to", "to", required=True, metavar="NAME[@ALIAS]", help="Alias: champion.")
+@click.option("--registry", type=click.Path(path_type=Path, file_okay=False), default=REGISTRY,
+              show_default=True)  # fmt: skip
+@click.option("--key", "key", multiple=True, type=click.Path(path_type=Path),
+              help="Public key file to trust; without it, those this account trusts.")  # fmt: skip
+@click.option("--files", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="Folder of the job, where the candidate lies.")  # fmt: skip
+@click.option("--policy-sha256", metavar="HEX",
+              help="Pin this policy from now on; needed when the policy changes.")  # fmt: skip
+@click.option("--log", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help=f"The gate's log; {LOG} is used if it is the one the bundle is in.")  # fmt: skip
+def command(
+    bundle: Path,
+    to: str,
+    registry: Path,
+    key: tuple[Path, ...],
+    files: Path | None,
+    policy_sha256: str | None,
+    log: Path | None,
+) -> int:
+    """Verify BUNDLE and move an alias to its candidate.
+
+    Exit code 0: moved. 1: the verdict does not allow it. 3: undecided. 4: not genuine.
+    """
+    name, alias = parse_target(to)
+    if log is None and _is_log_of(bundle):
+        log = LOG
+    moved = promote(
+        bundle,
+        name=name,
+        alias=alias,
+        registry=registry,
+        trusted=trusted(key),
+        root=files,
+        policy_sha256=policy_sha256,
+        log=log,
+        now=datetime.now(UTC),
+    )
+    if log is None:
+        click.echo("no log was looked at: a newer verdict against this candidate is not excluded")
+    click.echo(f"PROMOTED {name}@{alias} -> sha256 {moved.move.candidate} (move {moved.position})")
+    click.echo(f"Check what is served: govprune verify {name}@{alias} --registry {registry}")
+    return 0
+
+
+def _is_log_of(bundle: Path) -> bool:
+    """Whether the log in its usual place is the one that the bundle says it is entered in.
+
+    Decides only where to look: what the bundle says is verified afterwards.
+    """
+    if not LOG.is_dir():
+        return False
+    try:
+        note = Proof.model_validate_json(read_bundle(bundle)[PROOF_FILE]).checkpoint
+        return note is not None and read_note(note, source="proof").origin == Log(LOG).origin
+    except (ValidationError, EvidenceError):
+        return False

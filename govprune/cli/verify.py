@@ -1,0 +1,143 @@
+"""`govprune verify`: what holds, who says so, and what could not be looked at."""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import InputError
+from ..evidence.keys import TrustedKeys, trusted
+from ..evidence.verify import Verified, verify_bundle
+from ..subjects import Subject
+
+REGISTRY = Path(".govprune/registry")
+
+
+@click.command()
+@click.argument("target")
+@click.option("--key", "key", multiple=True, type=click.Path(path_type=Path),
+              help="Public key file to trust; without it, those this account trusts.")  # fmt: skip
+@click.option("--files", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="Folder of the job, to hash models and data again.")  # fmt: skip
+@click.option("--registry", type=click.Path(path_type=Path, file_okay=False), default=REGISTRY,
+              show_default=True, help="For NAME@ALIAS.")  # fmt: skip
+@click.option("--log", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="The gate's log, to check as a whole against this bundle.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+              show_default=True)  # fmt: skip
+def command(
+    target: str,
+    key: tuple[Path, ...],
+    files: Path | None,
+    registry: Path,
+    log: Path | None,
+    form: str,
+) -> int:
+    """Verify TARGET, offline: the folder of a bundle, or NAME@ALIAS of a registry.
+
+    Exit code 0: it is genuine, whatever the verdict says. 4: do not rely on it.
+    """
+    keys = trusted(key)
+    now = datetime.now(UTC)
+    if os.path.lexists(target):
+        found = verify_bundle(Path(target), trusted=keys, root=files, now=now)
+    else:
+        found = _served(target, registry, keys, now)
+    length = _check_log(found, log, keys)
+    if form == "json":
+        click.echo(json.dumps(_values(found, now, length), indent=2, ensure_ascii=True))
+    else:
+        for line in _lines(found, now, length):
+            click.echo("".join(c if c.isprintable() else "?" for c in line))
+    return 0
+
+
+def _served(target: str, registry: Path, keys: tuple[TrustedKeys, ...], now: datetime) -> Verified:
+    from ..promotion import verify_served
+    from ..registries.local import parse_target
+
+    if "@" not in target:
+        raise InputError(f"{target}: no such bundle; give its folder, or NAME@ALIAS")
+    name, alias = parse_target(target)
+    return verify_served(registry, name=name, alias=alias, trusted=keys, now=now).verified
+
+
+def _check_log(found: Verified, log: Path | None, keys: tuple[TrustedKeys, ...]) -> int | None:
+    """Check the whole log; return how many entries it has."""
+    if log is None:
+        return None
+    from ..evidence.log import Log
+
+    return len(Log(log).check(keys, remembered=[found.note]).entries)
+
+
+def _lines(found: Verified, now: datetime, length: int | None) -> Iterator[str]:
+    said, by = found.summary, found.signer
+    policy, findings = found.evidence.policy, len(found.evidence.verdict.findings)
+    yield f"signature  by {by.owner}, key {by.key_id[:16]}…, trusted through {by.source}"
+    yield f"bundle     {len(said.files)} files, each the one that was signed, and no other"
+    yield f"verdict    plan and {findings} findings computed again from the archived counts"
+    yield f"policy     {policy.name} {policy.version}, sha256 {said.policy_sha256}"
+    if "card.pdf" in found.files:
+        yield "card       card.pdf: one signature over the whole file; holds this very evidence"
+    else:
+        yield "card       card.html only; this bundle has no PDF"
+    at = found.checkpoint
+    yield f"log        entry {found.index + 1} of {at.size} in {at.origin}, signed"
+    if length is not None:
+        yield f"log        all {length} entries checked: nothing cut off, nothing edited"
+    for subject in found.checked:
+        yield f"hashed     {_named(subject)}: unchanged"
+    for subject in found.absent:
+        pack = subject.name.startswith("pack:")
+        yield f"{'shipped   ' if pack else 'not here  '} {_named(subject)}"
+    yield _last(found, now)
+
+
+def _last(found: Verified, now: datetime) -> str:
+    said = found.summary
+    candidate = ", ".join(f"{name} sha256 {sha256[:16]}…" for name, sha256 in said.candidate)
+    expired = now > said.expires_at
+    until = f"EXPIRED on {said.expires}" if expired else f"until {said.expires}"
+    meaning = {
+        "PASSED": f"may be promoted {until}" if not expired else f"{until}: run the gate again",
+        "FAILED": "the evidence is genuine, and it says no",
+        "UNDECIDED": "the evidence is genuine, and it does not suffice to say yes",
+    }[said.result]
+    return f"VERIFIED {said.result}  {candidate}, attempt {said.attempt}: {meaning}"
+
+
+def _named(subject: Subject) -> str:
+    return f"{subject.role} {subject.name}"
+
+
+def _values(found: Verified, now: datetime, length: int | None) -> dict[str, Any]:
+    said = found.summary
+    return {
+        "verified": True,
+        "result": said.result,
+        "job": said.job,
+        "attempt": said.attempt,
+        "candidate": [{"name": name, "sha256": sha256} for name, sha256 in said.candidate],
+        "policy": {"name": said.policy, "sha256": said.policy_sha256},
+        "issued": said.issued,
+        "expires": said.expires,
+        "expired": now > said.expires_at,
+        "signer": {
+            "owner": found.signer.owner,
+            "key": found.signer.key_id,
+            "trusted_through": found.signer.source,
+        },
+        "log": {
+            "origin": found.checkpoint.origin,
+            "entry": found.index,
+            "size": found.checkpoint.size,
+            "entries_checked": length,
+        },
+        "hashed": [subject.model_dump() for subject in found.checked],
+        "not_here": [subject.model_dump() for subject in found.absent],
+    }
