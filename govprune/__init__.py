@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .gate import Gated, gate_step, run
     from .lineage import Claim
     from .promotion import promote, rollback
-    from .steps import Wrapped, step
+    from .steps import Wrapped, step, wrap
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ _HOMES = {
     "rollback": "promotion",
     "run": "gate",
     "step": "steps",
+    "wrap": "steps",
 }
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "rollback",
     "run",
     "step",
+    "wrap",
 ]
 
 

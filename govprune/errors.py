@@ -48,7 +48,7 @@ class EvidenceError(GovpruneError):
     exit_code = 4
 
 
-class PromotionRefused(GovpruneError):
+class PromotionRefused(GovpruneError):  # noqa: N818 a refusal is an answer, not an error
     """The verdict, the policy or the clock does not allow this promotion."""
 
     def __init__(self, message: str, *, undecided: bool = False) -> None:

@@ -80,9 +80,7 @@ def _build(
     if len(path) > DEPTH:
         raise error(f"{source}:{line}: nested deeper than {DEPTH}; refused")
     if isinstance(node, yaml.SequenceNode):
-        return [
-            _build(item, (*path, i), lines, source, error) for i, item in enumerate(node.value)
-        ]
+        return [_build(item, (*path, i), lines, source, error) for i, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:

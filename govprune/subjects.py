@@ -17,7 +17,7 @@ class Subject(Record):
     """One file (in-toto: ResourceDescriptor)."""
 
     role: str
-    """What it is in this gate: `baseline`, `candidate`, `evaluation`, `fine-tuning`, `policy`, ..."""
+    """What it is in this gate: `baseline`, `candidate`, `evaluation`, `fine-tuning`, ..."""
 
     name: str
     """Where it lay, relative to the job file. For people and for look-up; never compared."""

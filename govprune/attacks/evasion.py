@@ -45,7 +45,7 @@ def pgd(model: TorchModel, box: Box, rows: Rows, labels: Codes, budget: Budget, 
     mask[list(budget.mutable)] = 1.0
     with quiet(seed):
         attack = ProjectedGradientDescentPyTorch(
-            classifier(model.module, box, classes=int(labels.max()) + 1),
+            classifier(model.module, box, classes=_classes(model, rows)),
             norm=np.inf,
             eps=budget.eps,
             eps_step=2.5 * budget.eps / budget.steps,
@@ -123,6 +123,12 @@ def attack_pair(
 def usable_gradients(model: TorchModel, box: Box, rows: Rows, labels: Codes) -> Bools:
     """Whether the loss has a finite, non-zero gradient with respect to the input, per row."""
     with quiet(0):
-        wrapped = classifier(model.module, box, classes=int(labels.max()) + 1)
-        gradient = wrapped.loss_gradient(x=box.enter(rows), y=labels)
+        classes = _classes(model, rows)
+        wrapped = classifier(model.module, box, classes=classes)
+        one_hot = np.eye(classes, dtype=np.float32)[labels]
+        gradient = wrapped.loss_gradient(x=box.enter(rows), y=one_hot)
     return np.asarray(np.isfinite(gradient).all(axis=1) & (np.abs(gradient).max(axis=1) > 0))
+
+
+def _classes(model: TorchModel, rows: Rows) -> int:
+    return model.logits(rows[:1]).shape[1]

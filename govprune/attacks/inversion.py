@@ -1,4 +1,4 @@
-"""Model inversion: what does the model think a class looks like?
+"""Model inversion: reconstruct what the model thinks a class looks like.
 
 MIFace (Fredrikson et al. 2015) as ART implements it, from the same starts for every model. An
 independent judge, trained on the evaluation rows only, says whether a reconstruction is of the

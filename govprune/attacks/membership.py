@@ -1,4 +1,4 @@
-"""Membership inference: can somebody tell whose row the model was trained on?
+"""Membership inference: tell whose row the model was trained on.
 
 Two attacks that see the scores and the true label: the loss threshold (Yeom et al. 2018) and
 ART's trained black-box attack (after Shokri et al. 2017).
@@ -51,9 +51,7 @@ def black_box_scores(
             test_pred=_softmax(others[1][:half]),
         )
         scores = [
-            attack.infer(
-                None, group[2][half:], pred=_softmax(group[1][half:]), probabilities=True
-            )
+            attack.infer(None, group[2][half:], pred=_softmax(group[1][half:]), probabilities=True)
             for group in (members, others)
         ]
     first, second = (np.asarray(s, dtype=np.float64).reshape(len(s), -1)[:, -1] for s in scores)

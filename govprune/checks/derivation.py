@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import torch
 
 
-
 def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:  # noqa: ARG001 none
     """Compare the two files tensor by tensor."""
     baseline, candidate = _unmasked(case.baseline.tensors), _unmasked(case.candidate.tensors)
@@ -28,7 +27,7 @@ def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:  # 
             notes.append(_located(name, strange))
         rows.append((name, f"{tensor.numel():,}", kind))
     for name in sorted(candidate.keys() - baseline.keys()):
-        if not name.removesuffix("_scale") in baseline:
+        if name.removesuffix("_scale") not in baseline:
             unexplained += candidate[name].numel()
             notes.append(f"{name}: not in the baseline")
             rows.append((name, f"{candidate[name].numel():,}", "not in the baseline"))

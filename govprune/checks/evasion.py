@@ -54,7 +54,11 @@ def measure(case: Case, params: EvasionParams) -> Iterator[Measurement | Figure]
         title=f"Accuracy on {len(rows):,} rows, %",
         columns=("under", "baseline", "candidate"),
         rows=tuple(
-            (label, f"{100 * getattr(before, key).mean():.1f}", f"{100 * getattr(after, key).mean():.1f}")
+            (
+                label,
+                f"{100 * getattr(before, key).mean():.1f}",
+                f"{100 * getattr(after, key).mean():.1f}",
+            )
             for label, key in (
                 ("no attack", "clean"),
                 ("random noise", "noisy"),

@@ -68,9 +68,7 @@ def _binary(table: Codes, positive: int) -> Codes:
     return table[np.ix_(order, order, order)]
 
 
-def _group(
-    case: Case, params: FairnessParams, name: str, table: Codes
-) -> Iterator[Measurement]:
+def _group(case: Case, params: FairnessParams, name: str, table: Codes) -> Iterator[Measurement]:
     rates: dict[str, tuple[Codes, str]] = {
         "true-positive-rate-change": (table[1], "no positive row"),
         "false-positive-rate-change": (table[0], "no negative row"),
@@ -167,7 +165,12 @@ def _agrees_with_fairlearn(basis: Grouped) -> None:
 
 def _figure(tables: dict[str, Codes]) -> Figure:
     """Baseline and candidate side by side, per group, with Fairlearn's names."""
-    from fairlearn.metrics import MetricFrame, false_positive_rate, selection_rate, true_positive_rate
+    from fairlearn.metrics import (
+        MetricFrame,
+        false_positive_rate,
+        selection_rate,
+        true_positive_rate,
+    )
     from sklearn.metrics import precision_score
 
     cells = np.indices((2, 2, 2)).reshape(3, -1)

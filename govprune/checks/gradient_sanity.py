@@ -46,7 +46,7 @@ def measure(case: Case, params: GradientSanityParams) -> Iterator[Measurement]:
         ),
     )
     budget = Budget(params.eps, params.steps, 1, everything)
-    before, after = attack_pair(models, free, rows, labels, budget, case.seed)
+    _, after = attack_pair(models, free, rows, labels, budget, case.seed)
     yield Measurement(
         check="gradient-sanity",
         metric="white-box-advantage",
@@ -60,9 +60,7 @@ def measure(case: Case, params: GradientSanityParams) -> Iterator[Measurement]:
         notes=("rows the candidate loses to its own attack, against the baseline's attack",),
     )
     large = Budget(params.large_eps, params.steps, 1, everything)
-    broken = [
-        right(m, pgd(m, free, rows, labels, large, case.seed), labels) for m in models
-    ]
+    broken = [right(m, pgd(m, free, rows, labels, large, case.seed), labels) for m in models]
     worst = broken[0] | broken[1]
     yield Measurement(
         check="gradient-sanity",

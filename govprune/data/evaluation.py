@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,8 @@ class EvaluationData:
     """Rows, ready to be scored and counted."""
 
     table: Table
+    label: str
+    """Column with the true class."""
     names: tuple[str, ...]
     """Feature names."""
     features: npt.NDArray[np.float32]
@@ -78,7 +80,7 @@ def read_evaluation(
     """Read the evaluation file.
 
     Raises:
-        SubjectError: A column is missing, a label unknown, a value not finite; names what and where.
+        SubjectError: A column is missing, a label unknown, a value not finite; says where.
     """
     path = root / section.file
     table, frame = read_table(path, role="evaluation", root=root)
@@ -96,6 +98,7 @@ def read_evaluation(
     profile = _profile(labels, classes, axes, positive, merged)
     return EvaluationData(
         table=table,
+        label=section.label,
         names=names,
         features=features,
         labels=labels,
@@ -115,7 +118,7 @@ def _labels(
         raise SubjectError(f"{path}: row {row} has no label")
     if series.dtype.is_float():
         raise SubjectError(
-            f"{path}: label '{section.label}' holds decimal numbers; classes must be text or integers"
+            f"{path}: label '{section.label}' holds decimal numbers; give text or integers"
         )
     found = series.unique().sort().to_list()
     text = [_text(value) for value in found]
@@ -156,7 +159,7 @@ def _levels(
             raise SubjectError(f"{path}: bins of '{name}' need a numeric column and rising edges")
         cut = np.digitize(series.to_numpy(), edges)
         bounds = [f"under {edges[0]:g}"]
-        bounds += [f"{a:g} to {b:g}" for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        bounds += [f"{a:g} to {b:g}" for a, b in pairwise(edges)]
         bounds += [f"{edges[-1]:g} and over"]
         missing = series.is_null().to_numpy()
         texts = np.array([*bounds, "(missing)"])[np.where(missing, len(bounds), cut)]

@@ -61,7 +61,7 @@ class TorchModel:
                 except (RuntimeError, TypeError, ValueError, AttributeError) as error:
                     first = str(error).splitlines()[0] if str(error) else type(error).__name__
                     raise SubjectError(
-                        f"the {self.role} cannot score rows of {features.shape[1]} features: {first}"
+                        f"the {self.role} cannot score {features.shape[1]} features: {first}"
                     ) from error
         scores = np.concatenate(parts)
         broken = ~np.isfinite(scores).all(axis=1)
@@ -124,7 +124,7 @@ def fill(
 ) -> TorchModel:
     """Load a weights file into a module, strictly."""
     subject, tensors = read_weights(weights, role=role, root=root)
-    state = _masks_applied(tensors)
+    state = tensors if set(module.state_dict()) == set(tensors) else _masks_applied(tensors)
     try:
         missing, unexpected = module.load_state_dict(state, strict=False)
     except RuntimeError as error:
@@ -140,9 +140,7 @@ def fill(
     return TorchModel(role=role, module=module, tensors=tensors, weights=subject, code=code)
 
 
-def read_weights(
-    path: Path, *, role: str, root: Path
-) -> "tuple[Subject, dict[str, torch.Tensor]]":
+def read_weights(path: Path, *, role: str, root: Path) -> "tuple[Subject, dict[str, torch.Tensor]]":
     """Read a safetensors file from the bytes that are hashed.
 
     Raises:

@@ -130,17 +130,7 @@ def _resolve(chain: list[tuple[PolicyDocument, strict_yaml.Document]]) -> Policy
     params: dict[str, dict[str, Any]] = {}
     fields: dict[str, Any] = {}
     for document, yaml in reversed(chain):
-        for i, dropped in enumerate(document.drop):
-            if dropped.rule not in rules:
-                at = yaml.where(("drop", i))
-                raise PolicyError(f"{at}: drop: there is no rule '{dropped.rule}' to drop")
-            del rules[dropped.rule]
-        ids = [rule.id for rule in document.rules]
-        for i, name in enumerate(ids):
-            if name in ids[:i]:
-                at = yaml.where(("rules", i))
-                raise PolicyError(f"{at}: two rules are called '{name}'; rename one")
-        rules |= {rule.id: rule for rule in document.rules}
+        rules = _lay_over(rules, document, yaml)
         for check, values in document.params.items():
             params[check] = params.get(check, {}) | values
         for field in ("name", "version", "description", "alpha", "attempts", "valid_days"):
@@ -153,3 +143,21 @@ def _resolve(chain: list[tuple[PolicyDocument, strict_yaml.Document]]) -> Policy
         return Policy(**fields, params=params, rules=tuple(rules.values()))
     except ValidationError as error:
         raise PolicyError(strict_yaml.explain(error, top)) from error
+
+
+def _lay_over(
+    rules: dict[str, Rule], document: PolicyDocument, yaml: strict_yaml.Document
+) -> dict[str, Rule]:
+    """Drop and replace rules of the extended policy."""
+    kept = dict(rules)
+    for i, dropped in enumerate(document.drop):
+        if dropped.rule not in kept:
+            at = yaml.where(("drop", i))
+            raise PolicyError(f"{at}: drop: there is no rule '{dropped.rule}' to drop")
+        del kept[dropped.rule]
+    ids = [rule.id for rule in document.rules]
+    for i, name in enumerate(ids):
+        if name in ids[:i]:
+            at = yaml.where(("rules", i))
+            raise PolicyError(f"{at}: two rules are called '{name}'; rename one")
+    return kept | {rule.id: rule for rule in document.rules}

@@ -111,9 +111,7 @@ def _ask(rule: Rule, asked: Metric, profile: Profile, alpha: float) -> list[Ques
     ]
 
 
-def _rows(
-    rule: Rule, asked: Metric, profile: Profile, s: SliceProfile, label: str | None
-) -> int:
+def _rows(rule: Rule, asked: Metric, profile: Profile, s: SliceProfile, label: str | None) -> int:
     if asked.rows == "label" and label is not None:
         return s.count(label)
     if asked.rows in ("positive", "negative"):

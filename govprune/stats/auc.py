@@ -21,9 +21,7 @@ class PairedAuc:
     n: int
 
 
-def paired_auc(
-    positives: tuple[Floats, Floats], negatives: tuple[Floats, Floats]
-) -> PairedAuc:
+def paired_auc(positives: tuple[Floats, Floats], negatives: tuple[Floats, Floats]) -> PairedAuc:
     """Compare two scores.
 
     Args:
@@ -39,7 +37,8 @@ def paired_auc(
     m, k = len(positives[0]), len(negatives[0])
     gap = np.array([-1.0, 1.0])
     variance = (
-        gap @ np.cov(np.stack(on_positives)) @ gap / m + gap @ np.cov(np.stack(on_negatives)) @ gap / k
+        gap @ np.cov(np.stack(on_positives)) @ gap / m
+        + gap @ np.cov(np.stack(on_negatives)) @ gap / k
     )
     return PairedAuc(areas[0], areas[1], float(np.sqrt(max(variance, 0.0))), m + k)
 

@@ -1,0 +1,52 @@
+"""`govprune judge`: an archived bundle under another policy; no model, no data, no torch."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from . import output
+
+
+@click.command(name="judge")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--policy", "policy_name", required=True, help="Policy file or pack to judge under.")
+@click.option("--key", "keys", type=click.Path(path_type=Path), multiple=True,
+              help="Public key to trust; by default those this account trusts.")  # fmt: skip
+@click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text")
+@click.option("--verbose", "-v", is_flag=True, help="Show every finding, also those that pass.")
+def command(
+    bundle: Path,
+    policy_name: str,
+    keys: tuple[Path, ...],
+    kind: str,
+    verbose: bool,  # noqa: FBT001 click passes flags so
+) -> int:
+    """Judge the measurements in BUNDLE under another policy.
+
+    The bundle is verified first. Nothing is measured: what the new policy asks and the archive
+    does not hold is "not measured", which never passes.
+    """
+    from .. import policy
+    from ..evidence.keys import trusted
+    from ..evidence.verify import verify_bundle
+    from ..frameworks import check_controls
+
+    chosen = policy.load(policy_name, root=Path.cwd()).policy
+    check_controls(chosen)
+    # The models may be long gone or replaced: the archive is what is judged.
+    verified = verify_bundle(bundle, trusted=trusted(keys), root=bundle, now=datetime.now(UTC))
+    evidence = verified.evidence
+    plan = policy.make_plan(chosen, evidence.profile, attempt=evidence.plan.attempt)
+    verdict = policy.decide(policy.judge(plan, evidence.measurements, evidence.unmeasured))
+    code = {"PASSED": 0, "FAILED": 1, "UNDECIDED": 3}[verdict.result]
+    if kind == "json":
+        click.echo(json.dumps(verdict.model_dump(mode="json"), indent=2))
+        return code
+    click.echo(f"{evidence.title}, judged under {chosen.name} {chosen.version} from the archive")
+    for line in output.findings(verdict, verbose=verbose):
+        click.echo(line)
+    click.echo(output.verdict_line(verdict))
+    click.echo("this is an opinion on archived evidence, not a signed verdict; nothing was written")
+    return code

@@ -1,0 +1,126 @@
+"""Everything the gate reads and digests before anything is measured."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from .. import policy
+from ..data import EvaluationData, Table, read_evaluation, read_features, read_table
+from ..errors import InputError, PolicyError
+from ..evidence.keys import SigningKeys, load_signing_keys
+from ..frameworks import check_controls
+from ..job import FineTuningSection, JobSource
+from ..lineage import Step
+from ..policy import PolicySource, make_plan
+from ..subjects import Subject
+
+if TYPE_CHECKING:
+    from ..models import TorchModel
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything read and digested before anything is measured."""
+
+    name: str
+    title: str
+    root: Path
+    seed: int
+    step: Step
+    baseline: "TorchModel"
+    candidate: "TorchModel"
+    data: EvaluationData
+    fine_tuning: tuple[FineTuningSection, ...]
+    policy: PolicySource
+    job_file: Subject | None
+
+
+def signing_keys(
+    source: JobSource, key: Path | None, *, unsafe_unsigned: bool
+) -> SigningKeys | None:
+    """Load the key that will sign, or None where that was asked for by name."""
+    if unsafe_unsigned:
+        return None
+    path = key or (source.root / source.job.key if source.job.key else None)
+    keys = load_signing_keys(path) if path is not None else None
+    refuse_unsigned(keys, unsafe_unsigned=unsafe_unsigned)
+    return keys
+
+
+def refuse_unsigned(keys: SigningKeys | None, *, unsafe_unsigned: bool) -> None:
+    """Refuse to run without a key unless that was asked for by name."""
+    if keys is None and not unsafe_unsigned:
+        raise InputError(
+            "no signing key: `govprune keys new` makes one; name it under `key:` or with --key. "
+            "To look at a verdict that nobody can promote: --unsafe-unsigned"
+        )
+
+
+def load_policy(name: str, root: Path) -> PolicySource:
+    """Read a policy and check everything it names: controls, and parameters of checks."""
+    from ..checks import CHECKS
+
+    path = root / name
+    chosen = policy.load(path if path.is_file() else name, root=root)
+    check_controls(chosen.policy)
+    known = {check.id: check for check in CHECKS}
+    for check_id, params in chosen.policy.params.items():
+        try:
+            known[check_id].params.model_validate(params)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise PolicyError(f"{name}: params.{check_id}.{field}: {first['msg']}") from error
+    return chosen
+
+
+def prepare(source: JobSource, policy_name: str | None) -> tuple[PolicySource, EvaluationData]:
+    """Read policy and data, and see that the one can be asked of the other."""
+    if policy_name is not None and Path(policy_name).is_file():
+        policy_name = str(Path(policy_name).resolve())
+    chosen = load_policy(policy_name or source.job.policy, source.root)
+    data = read_evaluation(source.job.evaluation, chosen.policy.slices, root=source.root)
+    make_plan(chosen.policy, data.profile)  # a policy that cannot be asked of this data, said early
+    return chosen, data
+
+
+def target(source: JobSource, out: Path | None) -> Path:
+    """Return the folder to write: the one given, or the next number under the job's `out`."""
+    if out is not None:
+        refuse_existing(out)
+        return out
+    folder = source.root / source.job.out
+    taken = [p.name for p in folder.glob(f"{source.job.name}-*")] if folder.is_dir() else []
+    numbers = [int(name[-4:]) for name in taken if name[-4:].isdigit()]
+    return folder / f"{source.job.name}-{max(numbers, default=0) + 1:04d}"
+
+
+def refuse_existing(out: Path) -> None:
+    """Refuse a folder that exists, before an hour of work is spent on it."""
+    if out.exists() or out.is_symlink():
+        raise InputError(f"{out}: exists already; evidence is never overwritten. Choose another")
+
+
+def fine_tuning(inputs: Inputs) -> tuple[tuple[Table, ...], Any]:
+    """Read what is declared; rows with the same columns are members for the privacy attacks."""
+    import numpy as np
+
+    tables, features, labels = [], [], []
+    index = {name: i for i, name in enumerate(inputs.data.classes)}
+    label = inputs.data.label
+    for section in inputs.fine_tuning:
+        path = inputs.root / section.file
+        table, frame = read_table(path, role="fine-tuning", root=inputs.root)
+        tables.append(table)
+        if label not in frame.columns or set(inputs.data.names) - set(frame.columns):
+            continue
+        codes = [index.get(str(value), -1) for value in frame[label].to_list()]
+        if -1 in codes:
+            row = codes.index(-1) + 1
+            raise InputError(f"{path}: row {row}: label is none of {list(inputs.data.classes)}")
+        features.append(read_features(frame, inputs.data.names, path=path))
+        labels.append(np.array(codes, dtype=np.int64))
+    members = (np.concatenate(features), np.concatenate(labels)) if features else None
+    return tuple(tables), members

@@ -1,0 +1,197 @@
+"""The line itself: score, plan, measure, judge, seal."""
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__, policy
+from ..data import EvaluationData, Table
+from ..errors import CheckError, GovpruneError, InputError
+from ..evidence.keys import SigningKeys
+from ..evidence.log import Log
+from ..evidence.statement import Environment, Evidence
+from ..measurements import Figure, Measurement, Unmeasured
+from ..policy import Plan, PolicySource, Verdict, make_plan
+from .card import render_card
+from .inputs import Inputs, fine_tuning
+
+if TYPE_CHECKING:
+    from ..checks import Case
+    from ..models import TorchModel
+
+Progress = Callable[[str, int, int], None]
+"""Called with what happens now, how many stages are done, and how many there are."""
+
+PACKAGES = (
+    "torch", "numpy", "scipy", "fairlearn", "adversarial-robustness-toolbox", "scikit-learn",
+    "polars", "pyarrow", "pandas", "safetensors", "pydantic", "weasyprint", "pyhanko",
+)  # fmt: skip
+EXIT_CODES = {"PASSED": 0, "FAILED": 1, "UNDECIDED": 3}
+
+
+@dataclass(frozen=True)
+class Gated:
+    """What came of one run of the gate."""
+
+    evidence: Evidence
+    bundle: Path | None
+    """The folder that was written; None for a dry run."""
+    notes: tuple[str, ...] = ()
+    """What a person should know beside the verdict, e.g. why there is no PDF."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict."""
+        return self.evidence.verdict
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 1 failed, 3 undecided."""
+        return EXIT_CODES[self.verdict.result]
+
+
+def gate(
+    inputs: Inputs, *, keys: SigningKeys | None, out: Path, log: Path, progress: Progress
+) -> Gated:
+    """Score, plan, measure, judge, seal."""
+    from ..checks import CHECKS, Case, Scores
+    from ..evidence.bundle import seal
+
+    started = _now()
+    rules = inputs.policy.policy.rules
+    wanted = [check for check in CHECKS if any(rule.check == check.id for rule in rules)]
+    total = len(wanted) + 3
+    archive = Log(log)
+    attempt = archive.attempt(
+        inputs.baseline.weights.sha256,
+        inputs.data.table.subject.sha256,
+        inputs.candidate.weights.sha256,
+    )
+    plan = make_plan(inputs.policy.policy, inputs.data.profile, attempt=attempt)
+    progress("scoring both models", 0, total)
+    tables, members = fine_tuning(inputs)
+    case = Case(
+        step=inputs.step,
+        baseline=inputs.baseline,
+        candidate=inputs.candidate,
+        data=inputs.data,
+        fine_tuning=tables,
+        members=members,
+        baseline_scores=Scores(_scores(inputs.baseline, inputs.data)),
+        candidate_scores=Scores(_scores(inputs.candidate, inputs.data)),
+        seed=inputs.seed,
+    )
+    measurements, figures, unmeasured = _measure(case, wanted, inputs.policy, progress, total)
+    progress("judging", total - 2, total)
+    verdict = policy.decide(policy.judge(plan, measurements, unmeasured))
+    evidence = _evidence(
+        inputs, plan, measurements, figures, unmeasured, verdict, tables, started,
+        unsigned=keys is None,
+    )  # fmt: skip
+    progress("writing the card and the bundle", total - 1, total)
+    notes: list[str] = []
+    bundle = seal(
+        evidence, keys=keys, out=out, log=archive,
+        render=lambda envelope: render_card(evidence, envelope, keys, notes),
+    )  # fmt: skip
+    progress("done", total, total)
+    return Gated(evidence=evidence, bundle=bundle, notes=tuple(notes))
+
+
+def _scores(model: "TorchModel", data: EvaluationData) -> Any:
+    scores = model.logits(data.features)
+    if scores.shape[1] != len(data.classes):
+        raise InputError(
+            f"the {model.role} gives {scores.shape[1]} scores per row, the data has "
+            f"{len(data.classes)} classes {list(data.classes[:8])}: name evaluation.classes in "
+            "the order of the model's outputs, or fix the factory"
+        )
+    return scores
+
+
+def _measure(
+    case: "Case", wanted: Sequence[Any], source: PolicySource, progress: Progress, total: int
+) -> tuple[list[Measurement], list[Figure], list[Unmeasured]]:
+    measurements: list[Measurement] = []
+    figures: list[Figure] = []
+    unmeasured: list[Unmeasured] = []
+    for i, check in enumerate(wanted):
+        progress(check.id, i + 1, total)
+        params = check.params.model_validate(source.policy.params.get(check.id, {}))
+        try:
+            for item in check.measure(case, params):
+                (figures if isinstance(item, Figure) else measurements).append(item)  # type: ignore[arg-type]  # sorted by kind
+        except CheckError as error:
+            unmeasured.append(Unmeasured(check=check.id, reason=str(error)))
+        except GovpruneError:
+            raise
+        except Exception as error:  # whatever a check dies of, its questions stay unanswered
+            reason = f"the check broke: {type(error).__name__}: {str(error)[:300]}"
+            unmeasured.append(Unmeasured(check=check.id, reason=reason))
+    return measurements, figures, unmeasured
+
+
+def _evidence(
+    inputs: Inputs,
+    plan: Plan,
+    measurements: list[Measurement],
+    figures: list[Figure],
+    unmeasured: list[Unmeasured],
+    verdict: Verdict,
+    tables: tuple[Table, ...],
+    started: str,
+    *,
+    unsigned: bool,
+) -> Evidence:
+    subjects = [inputs.candidate.weights, inputs.baseline.weights, inputs.data.table.subject]
+    subjects += [m.code for m in (inputs.candidate, inputs.baseline) if m.code is not None]
+    subjects += [table.subject for table in tables]
+    subjects += inputs.policy.files
+    subjects += [inputs.job_file] if inputs.job_file else []
+    unsafe = ["Nobody signed this: --unsafe-unsigned. It proves nothing."] if unsigned else []
+    return Evidence(
+        title=inputs.title,
+        name=inputs.name,
+        step=inputs.step,
+        subjects=tuple(subjects),
+        profile=inputs.data.profile,
+        assumptions=(
+            "Evaluation rows are independent of each other and of the rows the models were "
+            "trained on; they resemble the people the model will meet.",
+        ),
+        policy=inputs.policy.policy,
+        plan=plan,
+        measurements=tuple(measurements),
+        unmeasured=tuple(unmeasured),
+        figures=tuple(figures),
+        verdict=verdict,
+        environment=environment(inputs.seed),
+        started=started,
+        finished=_now(),
+        unsafe=tuple(unsafe),
+    )
+
+
+def environment(seed: int) -> Environment:
+    """Describe where the measurements are taken."""
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:
+            continue
+    return Environment(
+        govprune=__version__,
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        packages=tuple(found),
+        seed=seed,
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

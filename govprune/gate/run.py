@@ -1,0 +1,139 @@
+"""What a person starts: a job file, or a step that was watched in Python."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from .. import job
+from ..data import read_evaluation
+from ..errors import InputError
+from ..evidence.keys import load_signing_keys
+from ..job import EvaluationSection, FineTuningSection
+from ..policy import Plan, make_plan
+from ..subjects import describe
+from .inputs import (
+    Inputs,
+    load_policy,
+    prepare,
+    refuse_existing,
+    refuse_unsigned,
+    signing_keys,
+    target,
+)
+from .line import Gated, Progress, gate
+
+if TYPE_CHECKING:
+    from ..models import TorchModel
+    from ..steps import Wrapped
+
+
+def run(
+    path: Path | str = "govprune.yaml",
+    *,
+    out: Path | None = None,
+    key: Path | None = None,
+    unsafe_unsigned: bool = False,
+    policy_name: str | None = None,
+    progress: Progress = lambda *_: None,
+) -> Gated:
+    """Run the job in a govprune.yaml: step, measure, judge, sign, write the bundle.
+
+    Args:
+        path: The job file, or the folder it lies in.
+        out: Where to write the bundle; by default a new numbered folder under the job's `out`.
+        key: Signing key instead of the job's.
+        unsafe_unsigned: Write a bundle that nobody signed; it can never be promoted.
+        policy_name: Policy instead of the job's.
+        progress: Told what happens.
+
+    Raises:
+        InputError: Something given cannot be used; nothing has been written.
+    """
+    from ..models import load
+    from ..steps import run_command
+
+    source = job.load(Path(path))
+    keys = signing_keys(source, key, unsafe_unsigned=unsafe_unsigned)
+    chosen, data = prepare(source, policy_name)
+    bundle = target(source, out)
+    progress("running the step", 0, 1)
+    done = run_command(source.job, root=source.root)
+    inputs = Inputs(
+        name=source.job.name,
+        title=source.job.title,
+        root=source.root,
+        seed=source.job.seed,
+        step=done,
+        baseline=load(source.job.baseline, role="baseline", root=source.root),
+        candidate=load(source.job.candidate, role="candidate", root=source.root),
+        data=data,
+        fine_tuning=source.job.fine_tuning,
+        policy=chosen,
+        job_file=source.file,
+    )
+    return gate(inputs, keys=keys, out=bundle, log=source.root / source.job.log, progress=progress)
+
+
+def plan_only(path: Path | str = "govprune.yaml", *, policy_name: str | None = None) -> Plan:
+    """Say what would be asked, without running the step or loading a model."""
+    source = job.load(Path(path))
+    chosen, data = prepare(source, policy_name)
+    return make_plan(chosen.policy, data.profile)
+
+
+def gate_step(
+    step: "Wrapped",
+    *,
+    evaluation: EvaluationSection | dict[str, Any],
+    policy: str | Path,
+    out: Path | str,
+    key: Path | str | None = None,
+    unsafe_unsigned: bool = False,
+    fine_tuning: Sequence[str] = (),
+    title: str | None = None,
+    log: Path | str = ".govprune/log",
+    seed: int = 0,
+    progress: Progress = lambda *_: None,
+) -> Gated:
+    """Gate a step that was watched with `govprune.step` or `govprune.wrap`.
+
+    Args:
+        evaluation: As in the job file: file, label, features, slices, ...
+        policy: A policy file, or the name of a pack.
+        out: Folder to write the bundle to; must not exist.
+        fine_tuning: Files of the data that touched the weights.
+    """
+    root = Path.cwd()
+    try:
+        section = EvaluationSection.model_validate(evaluation)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"evaluation.{field}: {first['msg']}") from error
+    keys = load_signing_keys(Path(key)) if key is not None else None
+    refuse_unsigned(keys, unsafe_unsigned=unsafe_unsigned)
+    refuse_existing(Path(out))
+    chosen = load_policy(str(policy), root)
+    baseline, candidate = step.models()
+    inputs = Inputs(
+        name=step.name,
+        title=title or step.name,
+        root=root,
+        seed=seed,
+        step=step.record,
+        baseline=_renamed(baseline, step.folder, root),
+        candidate=_renamed(candidate, step.folder, root),
+        data=read_evaluation(section, chosen.policy.slices, root=root),
+        fine_tuning=tuple(FineTuningSection(file=name) for name in fine_tuning),
+        policy=chosen,
+        job_file=None,
+    )
+    return gate(inputs, keys=keys, out=Path(out), log=Path(log), progress=progress)
+
+
+def _renamed(model: "TorchModel", folder: Path, root: Path) -> "TorchModel":
+    path = folder / Path(model.weights.name).name
+    return replace(model, weights=describe(path, role=model.role, root=root))

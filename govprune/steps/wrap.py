@@ -1,0 +1,172 @@
+"""Wrap a compression step in Python.
+
+The baseline is written to a weights file, and so digested, before the step runs: pruning and
+quantisation change modules in place. The candidate is written when the step ends; the file, not
+the object in memory, is what is judged and what ships.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import SubjectError
+from ..lineage import Claim, Step
+from ..models import TorchModel
+from ..models.torch_model import fill
+
+if TYPE_CHECKING:
+    import torch
+
+FOLDER = Path(".govprune/steps")
+
+
+@dataclass
+class Wrapped:
+    """A step that is being, or has been, watched."""
+
+    name: str
+    model: "torch.nn.Module"
+    """The baseline, for the step to work on; it may be changed in place."""
+    folder: Path
+    claim: Claim
+    description: str
+    retrains: bool
+    candidate: "torch.nn.Module | None" = None
+    """What the step made. Set it inside the `with` block."""
+    started: str = ""
+    finished: str = ""
+    _before: "torch.nn.Module | None" = field(default=None, repr=False)
+
+    @property
+    def record(self) -> Step:
+        """What was done, as evidence."""
+        return Step(
+            name=self.name,
+            kind="callable",
+            description=self.description,
+            claim=self.claim,
+            retrains=self.retrains,
+            started=self.started,
+            finished=self.finished,
+        )
+
+    def models(self) -> tuple[TorchModel, TorchModel]:
+        """Load baseline and candidate back from the files the step wrote."""
+        if self._before is None or not self.finished:
+            raise SubjectError(f"step '{self.name}' has not finished; gate it after the with block")
+        root = self.folder
+        baseline = fill(
+            copy.deepcopy(self._before), root / "baseline.safetensors",
+            role="baseline", root=root, code=None,
+        )  # fmt: skip
+        candidate = fill(
+            self._shell(), root / "candidate.safetensors", role="candidate", root=root, code=None
+        )
+        return baseline, candidate
+
+    def _shell(self) -> "torch.nn.Module":
+        """A module for the candidate's weights: the old architecture unless it changed."""
+        before, after = self._before, self.candidate
+        if before is None or after is None:
+            raise SubjectError(f"step '{self.name}' made no candidate")
+        shapes = {n: t.shape for n, t in before.state_dict().items()}
+        made = {n.removesuffix("_orig"): t.shape for n, t in after.state_dict().items()
+                if not n.endswith("_mask")}  # fmt: skip
+        # A module with pruning hooks cannot be copied, but its weights fit the old architecture.
+        same = type(before) is type(after) and shapes == made
+        return copy.deepcopy(before if same else after)
+
+
+@contextmanager
+def step(
+    model: "torch.nn.Module",
+    *,
+    name: str,
+    claim: Claim | Mapping[str, float] | None = None,
+    description: str = "",
+    retrains: bool = False,
+    folder: Path | str | None = None,
+) -> Iterator[Wrapped]:
+    """Watch a compression step.
+
+    Args:
+        model: The baseline. Digested before the block runs.
+        name: Kebab-case name of the step.
+        claim: What the step says it saves, e.g. `{"sparsity": 0.9}`.
+        retrains: Whether it changes weights with data.
+        folder: Where the two weights files go; `.govprune/steps/NAME` by default.
+
+    Example:
+        >>> with govprune.step(model, name="prune-90", claim={"sparsity": 0.9}) as s:
+        ...     s.candidate = prune(s.model)
+
+    Raises:
+        SubjectError: The block set no candidate.
+    """
+    made = claim if isinstance(claim, Claim) else Claim.model_validate(dict(claim or {}))
+    place = Path(folder) if folder is not None else FOLDER / name
+    place.mkdir(parents=True, exist_ok=True)
+    wrapped = Wrapped(name, model, place, made, description, retrains)
+    wrapped._before = copy.deepcopy(model)  # noqa: SLF001 its own constructor, in two parts
+    _save(model, place / "baseline.safetensors")
+    wrapped.started = _now()
+    yield wrapped
+    if wrapped.candidate is None:
+        raise SubjectError(
+            f"step '{name}' made no candidate: set `s.candidate = ...` inside the with block"
+        )
+    _save(wrapped.candidate, place / "candidate.safetensors")
+    wrapped.finished = _now()
+
+
+def wrap(
+    *,
+    name: str,
+    claim: Claim | Mapping[str, float] | None = None,
+    description: str = "",
+    retrains: bool = False,
+    folder: Path | str | None = None,
+) -> (
+    "Callable[[Callable[[torch.nn.Module], torch.nn.Module]], Callable[[torch.nn.Module], Wrapped]]"
+):
+    """Decorate a callable `model -> model` so that calling it gives a watched step.
+
+    Example:
+        >>> @govprune.wrap(name="prune-90", claim={"sparsity": 0.9})
+        ... def compress(model): ...
+        >>> govprune.gate_step(compress(model), policy="credit", ...)
+    """
+
+    def decorate(
+        function: "Callable[[torch.nn.Module], torch.nn.Module]",
+    ) -> "Callable[[torch.nn.Module], Wrapped]":
+        @wraps(function)
+        def watched(model: "torch.nn.Module") -> Wrapped:
+            said = description or (function.__doc__ or "").strip().split("\n")[0]
+            with step(
+                model, name=name, claim=claim, description=said, retrains=retrains, folder=folder
+            ) as wrapped:
+                wrapped.candidate = function(wrapped.model)
+            return wrapped
+
+        return watched
+
+    return decorate
+
+
+def _save(module: "torch.nn.Module", path: Path) -> None:
+    import safetensors.torch
+
+    state = {n: t.detach().cpu().contiguous().clone() for n, t in module.state_dict().items()}
+    partial = path.with_suffix(".partial")
+    safetensors.torch.save_file(state, partial)
+    partial.rename(path)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
