@@ -17,6 +17,7 @@ _ID = "pii"
 _COUNTED = (IDENTITY, CONTACT, NETWORK, SECRETS)
 _UNTOUCHED = "no data touched the weights, none was scanned"
 _LIMITS = "found by pattern and check digit; names and places of people are not looked for"
+_MOST_ROWS = 300  # of the figure; every finding is in the counts
 _COLUMNS = ("Data", "Column", "What", "Found", "Distinct", "Where first")
 
 
@@ -47,7 +48,7 @@ def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:  # 
         check=_ID,
         title="Personal data and secrets, by column",
         columns=_COLUMNS,
-        rows=tuple(row for name, report in reports for row in _rows(name, report)),
+        rows=_table(reports),
     )
 
 
@@ -71,6 +72,13 @@ def _measurements(reports: list[PiiReport]) -> Iterator[Measurement]:
 
 def _measurement(metric: str, value: float, cells: int, notes: tuple[str, ...]) -> Measurement:
     return Measurement(check=_ID, metric=metric, basis=Exact(value=value, n=cells), notes=notes)
+
+
+def _table(reports: list[tuple[str, PiiReport]]) -> tuple[tuple[str, ...], ...]:
+    rows = [row for name, report in reports for row in _rows(name, report)]
+    left = len(rows) - _MOST_ROWS
+    more = ("", "", f"{left:,} more rows of this kind", "", "", "")
+    return (*rows[:_MOST_ROWS], more) if left > 0 else tuple(rows)
 
 
 def _rows(name: str, report: PiiReport) -> Iterator[tuple[str, ...]]:

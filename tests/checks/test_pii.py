@@ -100,6 +100,14 @@ def test_identifiers_that_pass_by_chance_are_shown_and_not_counted(tmp_path):
     assert any("not counted" in note for note in taken[0].notes)
 
 
+def test_a_figure_of_very_many_columns_says_how_many_it_leaves_out(tmp_path):
+    columns = {f"c{i}": [CANARY] for i in range(302)}
+    values, figure, _ = measured(case(table(tmp_path, "t.parquet", columns)))
+    assert values["checksum-valid-numbers"] == 302
+    assert len(figure.rows) == 301
+    assert figure.rows[-1][2] == "2 more rows of this kind"
+
+
 def test_a_step_that_retrains_without_data_cannot_be_measured():
     with pytest.raises(CheckError, match="no fine-tuning data is declared"):
         list(PII.measure(case(), NoParams()))

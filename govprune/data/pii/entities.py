@@ -55,7 +55,7 @@ ENTITIES = (
         "US social security number",
         IDENTITY,
         r"ssn|\bss ?#|social[ _-]?sec|soc\.? sec|tax(?:payer)? id",
-        _header(r"ssn|ss|social security|socialsecurity|socsec|soc sec|social security number"),
+        _header(r"ssn|social security|socialsecurity|socsec|soc sec|social security number"),
     ),
     Entity("us-itin", "US taxpayer number (ITIN)", IDENTITY, r"itin|tax(?:payer)? id",
            _header(r"itin|tin")),

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from .entities import said_before
 
 _EDGE = r"(?<![0-9A-Za-z_+.,])(?<![0-9][-/ ])"
-_END = r"(?![0-9]|[-.,/:][0-9]| [0-9]{2})"
 # Written internationally. Without any separator it needs ten digits: `+12345678` may be a sum.
 _INTERNATIONAL = re.compile(
     r"(?<![0-9+])\+[1-9](?:[0-9]{9,14}|[0-9]{0,2}(?:[ .\-/]?\(?[0-9]{1,5}\)?){2,6})(?![0-9])"
@@ -20,9 +19,10 @@ _AMERICAN = re.compile(
     r"(?<![0-9.+])(?<![0-9][-/ ])(?:1[ .-])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[.-])"
     r"[2-9][0-9]{2}[ .-][0-9]{4}(?![0-9]|-[0-9]|\.[0-9])"
 )
-# National form with a leading zero and spaces: `07700 900 123`, `01 23 45 67 89`.
+# National form with a leading zero: `07700 900 123`, `01 23 45 67 89`, `090-1234-5678`.
 _TRUNK = re.compile(
-    _EDGE + r"(?:\(0[0-9]{1,4}\)|0[0-9]{1,4})(?: [0-9]{2,4}){2,4}" + r"(?![0-9]|[-.,/:][0-9])"
+    _EDGE + r"(?:(?:\(0[0-9]{1,4}\)|0[0-9]{1,4})(?: [0-9]{2,4}){2,4}"
+    r"|0[0-9]{1,3}-[0-9]{3,4}-[0-9]{4})(?![0-9]|[-.,/:][0-9])"
 )
 # Any of the ways to write one; only where a word or the column's name says what it is.
 _ANY = re.compile(
