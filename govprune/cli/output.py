@@ -84,20 +84,32 @@ def findings(verdict: Verdict, *, verbose: bool = False) -> Iterator[str]:
         yield f"  ... {rest} more: {what} (--verbose shows them)"
 
 
+COUNTED = (
+    ("fail", "fail"),
+    ("inconclusive", "cannot tell"),
+    ("not_measured", "not measured"),
+    ("pass", "pass"),
+)
+
+
 def verdict_line(verdict: Verdict, place: str = "") -> str:
-    """Write the verdict and the counts."""
-    counts = " · ".join(
-        f"{verdict.count(status)} {word}"
-        for status, word in (
-            ("fail", "fail"),
-            ("inconclusive", "cannot tell"),
-            ("not_measured", "not measured"),
-            ("pass", "pass"),
-        )
-        if verdict.count(status)
-    )
+    """Write the verdict, the counts it rests on, and apart from them what is only reported."""
+    deciding = [f for f in verdict.findings if _decides(f)]
+    reported = [f for f in verdict.findings if not _decides(f) and f.status != "pass"]
+    counts = " · ".join(_counts(deciding))
+    if reported:
+        counts += f"   (reported only: {', '.join(_counts(reported))})"
     word = coloured(verdict.result, RESULT_COLOURS[verdict.result], bold=True)
-    return f"{word}  {counts}" + (f"     {place}" if place else "")
+    return f"{word}  {counts}" + (f"\n        {place}" if place else "")
+
+
+def _decides(f: Finding) -> bool:
+    return f.blocks or (f.question.severity == "block" and f.status == "pass")
+
+
+def _counts(findings: list[Finding]) -> list[str]:
+    numbers = [(sum(f.status == status for f in findings), word) for status, word in COUNTED]
+    return [f"{number} {word}" for number, word in numbers if number]
 
 
 @contextmanager

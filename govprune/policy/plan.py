@@ -3,6 +3,7 @@
 A question that nobody answers is then missed instead of forgotten.
 """
 
+from dataclasses import dataclass
 from math import pi
 from typing import Literal
 
@@ -11,7 +12,7 @@ from pydantic import Field, FiniteFloat, NonNegativeInt
 from ..catalogue import Metric, metric
 from ..errors import PolicyError
 from ..records import Record, digest
-from ..stats.paired import rows_floor
+from ..stats.paired import rows_floor, rows_for_power
 from ..subjects import Profile, SliceProfile
 from .rules import Inconclusive, Policy, Rule, Severity
 
@@ -79,33 +80,41 @@ def make_plan(policy: Policy, profile: Profile, *, attempt: int = 1) -> Plan:
     Raises:
         PolicyError: A rule asks about positives and the data has no positive class.
     """
-    alpha = charged_alpha(policy, attempt)
+    levels = _Levels(charged=charged_alpha(policy, attempt), stated=policy.alpha)
     questions: list[Question] = []
     for rule in policy.rules:
         known = metric(rule.check, rule.metric)
         if known is None:  # a policy that was not read by `load`
             raise PolicyError(f"rule '{rule.id}': no metric '{rule.metric}'")
-        questions.extend(_ask(rule, known, profile, alpha))
+        questions.extend(_ask(rule, known, profile, levels))
     return Plan(
         policy_sha256=digest(policy),
         attempt=attempt,
-        alpha=alpha,
+        alpha=levels.charged,
         accuse_alpha=policy.alpha,
         questions=tuple(questions),
     )
 
 
-def _ask(rule: Rule, asked: Metric, profile: Profile, alpha: float) -> list[Question]:
+@dataclass(frozen=True)
+class _Levels:
+    charged: float
+    """What a pass is tested at."""
+    stated: float
+    """What decides which margin a slice is large enough for: the same at every attempt."""
+
+
+def _ask(rule: Rule, asked: Metric, profile: Profile, levels: _Levels) -> list[Question]:
     if asked.scope == "whole":
         n = profile.slices[0].n if asked.rows == "all" else None
-        return [_question(rule, "all", None, n, alpha)]
+        return [_question(rule, "all", None, n, levels)]
     if asked.scope == "attribute":
         names = [" x ".join(columns) for columns in profile.attributes]
-        return [_question(rule, name, None, None, alpha) for name in names]
+        return [_question(rule, name, None, None, levels) for name in names]
     chosen = profile.slices[:1] if rule.over == "whole" else profile.slices[1:]
     labels: tuple[str | None, ...] = profile.labels if asked.rows == "label" else (None,)
     return [
-        _question(rule, s.name, label, _rows(rule, asked, profile, s, label), alpha)
+        _question(rule, s.name, label, _rows(rule, asked, profile, s, label), levels)
         for s in chosen
         for label in labels
     ]
@@ -125,26 +134,34 @@ def _rows(rule: Rule, asked: Metric, profile: Profile, s: SliceProfile, label: s
     return s.n
 
 
-def _floor(at_least: float | None, at_most: float | None, alpha: float) -> int:
-    floors = [1]
-    if at_least is not None and at_least < 0:
-        floors.append(rows_floor(-at_least, alpha))
-    if at_most is not None and at_most > 0:
-        floors.append(rows_floor(at_most, alpha))
-    return max(floors)
+def _margins(at_least: float | None, at_most: float | None) -> list[float]:
+    """Tolerated losses: bounds on the far side of zero. Others need no rows to be asked."""
+    found = []
+    if at_least is not None and -1 < at_least < 0:
+        found.append(-at_least)
+    if at_most is not None and 0 < at_most < 1:
+        found.append(at_most)
+    return found
 
 
-def _question(rule: Rule, name: str, label: str | None, n: int | None, alpha: float) -> Question:
+def _question(rule: Rule, name: str, label: str | None, n: int | None, levels: _Levels) -> Question:
     at_least, at_most = rule.at_least, rule.at_most
-    on_inconclusive, tier = rule.on_inconclusive, "stated"
-    floor = None if n is None else _floor(at_least, at_most, alpha)
-    if n is not None and floor is not None and n < floor and rule.small_slices:
-        small = rule.small_slices
-        at_least = at_least if small.at_least is None else small.at_least
-        at_most = at_most if small.at_most is None else small.at_most
-        floor, tier = _floor(at_least, at_most, alpha), "wider"
-        if n < floor:
-            on_inconclusive, tier = small.below, "too-small"
+    on_inconclusive: Inconclusive = rule.on_inconclusive
+    tier: Tier = "stated"
+    small = rule.small_slices
+    if n is not None and small is not None:
+
+        def large_enough() -> bool:
+            margins = _margins(at_least, at_most)
+            return all(n >= rows_for_power(m, levels.stated, small.churn) for m in margins)
+
+        if not large_enough():
+            tier = "wider"
+            at_least = at_least if small.at_least is None else small.at_least
+            at_most = at_most if small.at_most is None else small.at_most
+            if not large_enough():
+                tier, on_inconclusive = "too-small", small.below
+    floors = [rows_floor(m, levels.charged) for m in _margins(at_least, at_most)]
     return Question(
         rule=rule.id,
         check=rule.check,
@@ -157,6 +174,6 @@ def _question(rule: Rule, name: str, label: str | None, n: int | None, alpha: fl
         on_inconclusive=on_inconclusive,
         needs=rule.needs,
         n=n,
-        floor=floor,
-        tier=tier,  # type: ignore[arg-type]  # one of the three words above
+        floor=None if n is None else max(floors, default=1),
+        tier=tier,
     )

@@ -15,7 +15,15 @@ Inconclusive = Literal["block", "report"]
 
 
 class SmallSlices(Record):
-    """What happens to a slice too small for the rule's own margin. Never silence."""
+    """What happens to a slice too small for the rule's own margin. Never silence.
+
+    A slice is large enough for a margin when a harmless candidate with the granted churn would
+    pass it with 80 % power at the policy's alpha. That depends on the data alone, not on the
+    attempt: trying often makes passing harder, it never widens a margin.
+    """
+
+    churn: FiniteFloat = Field(default=0.01, gt=0, lt=0.5)
+    """Share of changed answers that a harmless candidate is granted for this purpose."""
 
     at_least: FiniteFloat | None = None
     """The wider bound, used wherever the slice has the rows for it."""

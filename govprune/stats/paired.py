@@ -5,13 +5,14 @@ the paired-sample design", Statistics in Medicine 17, 891-908. McNemar's mid-p: 
 Lydersen & Laake (2013). Everything is written candidate minus baseline.
 """
 
-from math import comb, inf, sqrt
+from functools import lru_cache
+from math import comb, exp, inf, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 
 _NORMAL = NormalDist()
 
 
-def tango_z(baseline_only: int, candidate_only: int, n: int, delta: float) -> float:
+def tango_z(baseline_only: float, candidate_only: float, n: float, delta: float) -> float:
     """Score statistic of the hypothesis that the true difference is `delta`.
 
     Args:
@@ -119,19 +120,67 @@ def rows_floor(margin: float, alpha: float) -> int:
 
 
 def rows_to_decide(
-    baseline_only: int, candidate_only: int, n: int, bound: float, alpha: float, power: float = 0.8
+    baseline_only: int, candidate_only: int, n: int, bound: float, alpha: float
 ) -> int | None:
-    """Rows that would decide at `power` if the effect and churn seen were the true ones.
+    """Rows that would settle a finding if the effect and churn seen were the true ones.
 
-    Normal approximation. None where the effect seen lies on the bound: no size decides.
+    The counts are scaled up until the limit on the side of the effect clears the bound. None
+    where ten thousand times the rows would not do, i.e. where the effect lies on the bound.
     """
     if n == 0:
         return None
-    effect = (candidate_only - baseline_only) / n
-    churn = (candidate_only + baseline_only) / n
-    distance = abs(effect - bound)
-    if distance < 1e-4:
+    above = (candidate_only - baseline_only) / n > bound
+
+    def settled(factor: float) -> bool:
+        z = tango_z(factor * baseline_only, factor * candidate_only, factor * n, bound)
+        critical = _NORMAL.inv_cdf(1.0 - alpha)
+        return z >= critical if above else -z >= critical
+
+    low, high = 1.0, 1e4
+    if settled(low) or not settled(high):
         return None
-    z = _NORMAL.inv_cdf(1.0 - alpha) + _NORMAL.inv_cdf(power)
-    needed = int(z * z * max(churn - effect * effect, 0.0) / distance**2) + 1
-    return max(needed, rows_floor(abs(bound), alpha))
+    for _ in range(40):
+        middle = (low + high) / 2.0
+        low, high = (low, middle) if settled(middle) else (middle, high)
+    return int(n * high) + 1
+
+
+def power(n: int, margin: float, alpha: float, churn: float) -> float:
+    """Chance that a harmless candidate passes, by exact enumeration.
+
+    Args:
+        n: Rows.
+        margin: Tolerated loss, e.g. 0.02.
+        alpha: One-sided level.
+        churn: Share of answers that change, half of them for the worse: the true effect is 0.
+    """
+    from scipy.special import bdtr
+
+    critical = _NORMAL.inv_cdf(1.0 - alpha)
+    each = churn / 2.0
+    most = min(n, int(n * each + 8.0 * sqrt(n * each) + 10.0))
+    total, allowed = 0.0, -1
+    for gains in range(most + 1):
+        # The more gains, the more losses can be afforded.
+        while allowed < min(most, n - gains) and (
+            tango_z(allowed + 1, gains, n, -margin) >= critical
+        ):
+            allowed += 1
+        if allowed < 0:
+            continue
+        chance = exp(
+            lgamma(n + 1) - lgamma(gains + 1) - lgamma(n - gains + 1)
+            + gains * log(each) + (n - gains) * log1p(-each)
+        )  # fmt: skip
+        # Losses, given the gains: binomial over the other rows.
+        total += chance * float(bdtr(allowed, n - gains, each / (1.0 - each)))
+    return total
+
+
+@lru_cache(maxsize=256)
+def rows_for_power(margin: float, alpha: float, churn: float, wanted: float = 0.8) -> int:
+    """Fewest rows at which a harmless candidate with this churn passes with the wanted power."""
+    n = rows_floor(margin, alpha)
+    while power(n, margin, alpha, churn) < wanted:
+        n += max(1, n // 400)
+    return n
