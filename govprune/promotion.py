@@ -97,7 +97,8 @@ def rollback(
     """Move an alias back to the last model before whose verdict still holds.
 
     It holds if its bundle and its files still verify, it has not expired, and its counts pass
-    the policy that is pinned today. Rolling back twice goes back twice.
+    the policy that is pinned today. Rolling back twice goes back twice; what was rolled back
+    from stays withdrawn until it is promoted again.
 
     Raises:
         InputError: Nothing was ever promoted, or the registry cannot be written.
@@ -107,10 +108,8 @@ def rollback(
     now_served = place.current(name, alias)
     policy = _pinned_policy(place, name, trusted, now)
     skipped: list[str] = []
-    for earlier in reversed(place.history(name, alias)):
+    for earlier in reversed(_standing(place.history(name, alias))[:-1]):
         move = earlier.move
-        if move.kind != "promote" or earlier.position >= now_served.origin:
-            continue
         if move.candidate == now_served.move.candidate:
             continue
         try:
@@ -238,6 +237,17 @@ def _pinned_policy(
 
 def _candidate(found: Verified) -> tuple[Subject, ...]:
     return tuple(s for s in found.evidence.subjects if s.role == "candidate")
+
+
+def _standing(history: Sequence[Moved]) -> list[Moved]:
+    """Return the promotions that no rollback has withdrawn, the one that is served last."""
+    standing: list[Moved] = []
+    for moved in history:
+        if moved.move.kind == "promote":
+            standing.append(moved)
+        while standing and standing[-1].position != moved.origin:
+            standing.pop()
+    return standing
 
 
 def _where(subject: Subject, found: Verified) -> Path:

@@ -18,7 +18,6 @@ from govprune.evidence.verify import verify_bundle
 from govprune.promotion import promote, verify_served
 from govprune.registries.local import LocalRegistry
 
-
 ENTRY = Entry(
     verdict_sha256="1" * 64,
     evidence_sha256="2" * 64,
