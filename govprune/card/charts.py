@@ -12,7 +12,7 @@ from math import ceil, floor, log10
 from ..policy import Finding
 from . import words
 
-WIDTH, HEIGHT, AXIS_HEIGHT = 212, 19, 16
+WIDTH, HEIGHT, AXIS_HEIGHT = 200, 19, 16
 RED, INK, GREY, RULE, SHADE = "#9b1c0c", "#1a1a1a", "#6b6b6b", "#c9c9c9", "#f3e6e3"
 
 

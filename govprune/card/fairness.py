@@ -66,22 +66,23 @@ def _disparities(facts: Facts) -> Table | None:
     judged: dict[tuple[str, str, str, str | None], Finding] = {
         f.question.key: f for f in facts.evidence.verdict.findings
     }
-    rows = []
-    for m in facts.of_check("fairness"):
-        if isinstance(m.basis, Grouped) and m.basis.statistic != "precision":
-            rows.append(_disparity(facts, m, judged.get(m.key)))
+    rows = [
+        _disparity(facts, m, judged.get(m.key))
+        for m in facts.of_check("fairness")
+        if isinstance(m.basis, Grouped) and m.basis.statistic != "precision"
+    ]
     if not rows:
         return None
     return Table(
         caption="Disparity between groups, largest against smallest",
         columns=(
-            left("statistic", 23),
+            left("statistic", 27),
             left("between", 12),
             right("baseline", 10),
             right("candidate", 10),
-            right("change, points", 20),
+            right("change, points", 18),
             right("tolerated", 10),
-            right("finding", 15),
+            right("finding", 13),
         ),
         rows=tuple(rows),
         note="Definitions as in Fairlearn; intervals by multinomial bootstrap of the joint counts. "

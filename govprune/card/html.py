@@ -6,12 +6,13 @@ from functools import cache
 from typing import Any
 
 from .. import resources
+from .parts import Table
 from .view import View
 
 
 def render_html(view: View) -> bytes:
     """Return the card as one HTML file with a strict content security policy."""
-    style, script = _style("screen.css"), _asset("card.js")
+    style, script = style_of(view, "screen"), _asset("card.js")
     policy = (
         f"default-src 'none'; style-src '{_pin(style)}'; script-src '{_pin(script)}'; "
         "base-uri 'none'; form-action 'none'"
@@ -54,15 +55,14 @@ def _asset(name: str) -> str:
     return (resources.folder("report_templates") / name).read_text(encoding="utf-8")
 
 
-def print_style() -> str:
-    """Return the CSS of the printed card."""
-    return _style("print.css")
-
-
-def _style(medium: str) -> str:
+def style_of(view: View, medium: str) -> str:
+    """Return the CSS of a medium (`print` or `screen`) for this view."""
+    tables = [view.found, view.counts, view.changed]
+    tables += [part for s in view.sections for part in s.parts if isinstance(part, Table)]
+    used = {column.width for table in tables for column in table.columns if column.width}
     # Widths as classes: a style attribute would need a weaker content policy.
-    widths = "".join(f".w{n} {{ width: {n}% }}\n" for n in range(1, 101))
-    return _asset("card.css") + widths + _asset(medium)
+    widths = "".join(f".w{n} {{ width: {n}% }}\n" for n in sorted(used))
+    return _asset("card.css") + widths + _asset(f"{medium}.css")
 
 
 def _pin(content: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ..records import Record
 
+_KEPT_WHOLE = 12
 Tone = Literal["plain", "pass", "fail", "open", "quiet", "strong"]
 
 
@@ -55,6 +56,11 @@ class Table(Record):
 
     filterable: bool = False
     """Whether the HTML card offers to sort and filter it."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is short enough to be kept on one page."""
+        return len(self.rows) <= _KEPT_WHOLE
 
 
 class Prose(Record):

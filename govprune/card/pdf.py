@@ -5,13 +5,14 @@ Same view, same attachment, same moment: same bytes, on one installation.
 
 import io
 import logging
+import warnings
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .html import page, print_style
+from .html import page, style_of
 from .view import View
 
 ATTACHMENT = "evidence.dsse.json"
@@ -64,7 +65,7 @@ def render_pdf(view: View, *, attachment: bytes, created: datetime) -> bytes:
     fonts = weasyprint.text.fonts.FontConfiguration()
     fetcher = _only_fonts(weasyprint)
     style = weasyprint.CSS(
-        string=_font_faces() + print_style(), url_fetcher=fetcher, font_config=fonts
+        string=_font_faces() + style_of(view, "print"), url_fetcher=fetcher, font_config=fonts
     )
     html = page(view, style="", script="", content_policy="")
     document = weasyprint.HTML(string=html, url_fetcher=fetcher).render(
@@ -100,15 +101,23 @@ def _write(document: Any) -> bytes:
         # Searching for metadata without a PDF reader needs it uncompressed.
         stream.compress = False
         pdf.write(out, b"1.7", identifier=True, compress=False)
+        # WeasyPrint writes after this, into the void; leave it nothing but the free object.
+        del pdf.objects[1:]
 
-    document.write_pdf(target=io.BytesIO(), finisher=finish, pdf_variant="pdf/a-3a")
+    with warnings.catch_warnings():
+        # It leaves the file of its colour profile to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        document.write_pdf(target=io.BytesIO(), finisher=finish, pdf_variant="pdf/a-3a")
     return out.getvalue()
 
 
 def _weasyprint() -> Any:
     try:
-        import weasyprint
-        import weasyprint.text.fonts
+        with warnings.catch_warnings():
+            # Without libharfbuzz-subset it warns and works, a second slower.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            import weasyprint
+            import weasyprint.text.fonts
     except OSError as error:
         raise CardError(
             f"the PDF card needs Pango, which is missing: apt-get install {_PACKAGES}. "

@@ -18,7 +18,7 @@ def sign_pdf(pdf: bytes, keys: SigningKeys) -> bytes:
     Raises:
         CardError: The bytes are not a PDF that can be signed, or are signed already.
     """
-    from asn1crypto import keys as asn1_keys
+    from asn1crypto import keys as asn1_keys  # type: ignore[import-untyped]  # ships no types
     from asn1crypto import x509
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
     from pyhanko.pdf_utils.misc import PdfError
@@ -30,7 +30,8 @@ def sign_pdf(pdf: bytes, keys: SigningKeys) -> bytes:
     signer = signers.SimpleSigner(
         signing_cert=certificate,
         signing_key=asn1_keys.PrivateKeyInfo.load(private),
-        cert_registry=SimpleCertificateStore(),  # no chain: the certificate is pinned
+        # No chain: verifiers pin the certificate itself.
+        cert_registry=SimpleCertificateStore(),  # type: ignore[no-untyped-call]  # theirs
     )
     metadata = signers.PdfSignatureMetadata(
         field_name=FIELD,

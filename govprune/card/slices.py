@@ -55,10 +55,10 @@ def _forest(facts: Facts, findings: list[Finding]) -> Table:
         caption=f"{facts.metric_name(findings[0])}: "
         + (words.lower_first(rule.title) if rule.title else rule.id),
         columns=(
-            left("slice", 23),
-            Column(title="", align="chart", svg=charts.forest_axis(axis), width=34),
-            right("change, points", 18),
-            right("tolerated", 9),
+            left("slice", 27),
+            Column(title="", align="chart", svg=charts.forest_axis(axis), width=32),
+            right("change, points", 17),
+            right("tolerated", 8),
             right("n", 7),
             right("finding", 9),
         ),

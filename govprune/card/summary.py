@@ -8,7 +8,7 @@ from . import words
 from .facts import Facts
 from .parts import Cell, Table, left, right, text
 
-_MAX_FOUND = 8
+_MAX_FOUND = 7
 _MAX_REMEDIES = 4
 
 
@@ -32,7 +32,7 @@ def found(facts: Facts) -> Table:
         columns=(
             left("measure", 24),
             left("slice", 27),
-            right("change in points, unless said", 20),
+            right("points, unless said", 20),
             right("tolerated", 9),
             right("n", 8),
             right("finding", 12),
@@ -59,7 +59,7 @@ def counts(facts: Facts) -> Table:
     """Count the findings of each area."""
     states = ("pass", "fail", "inconclusive", "not_measured")
     areas = list(dict.fromkeys(entry.area for entry in CATALOGUE))
-    tally = Counter(
+    tally: Counter[tuple[str, str]] = Counter(
         (facts.area(f.question.check), f.status) for f in facts.evidence.verdict.findings
     )
     rows = [
@@ -139,16 +139,17 @@ def remedies(facts: Facts) -> tuple[str, ...]:
         worst = max((f for f in failing if f.question.rule == rule_id), key=words.harm)
         unit = facts.unit(worst)
         said.append(
-            f"{rule_id}: {words.count(n, 'failing finding')} would have to come within "
-            f"{words.tolerated(worst.question, unit)}; the worst, {words.asked_of(worst.question)},"
-            f" stands at {words.one(worst.value, unit)}."
+            f"{rule_id}: {n:,} failed; the worst, {words.asked_of(worst.question)}, stands at "
+            f"{words.one(worst.value, unit)} against {words.tolerated(worst.question, unit)}."
         )
     open_ = [f for f in facts.worst_first if f.status == "inconclusive" and f.blocks]
-    for rule_id in dict.fromkeys(f.question.rule for f in open_):
-        said.append(_to_settle(facts, [f for f in open_ if f.question.rule == rule_id]))
+    said += [
+        _to_settle([f for f in open_ if f.question.rule == rule_id])
+        for rule_id in dict.fromkeys(f.question.rule for f in open_)
+    ]
     silent = Counter((f.question.check, f.reason) for f in facts.blocking("not_measured"))
     said += [
-        f"{check} would have to answer {words.count(n, 'question')}: {words.ended(words.visible(why))}"
+        f"{check}: {words.count(n, 'question')} not measured; {words.ended(words.visible(why))}"
         for (check, why), n in silent.items()
     ]
     if len(said) > _MAX_REMEDIES:
@@ -157,21 +158,20 @@ def remedies(facts: Facts) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _to_settle(facts: Facts, findings: list[Finding]) -> str:
+def _to_settle(findings: list[Finding]) -> str:
     """What it takes to answer one rule where it is open."""
     rule = findings[0].question.rule
-    where = words.count(len(findings), "open question")
+    where = f"{len(findings):,} open"
     needing = [f for f in findings if f.rows_to_decide and f.rows_to_decide > f.n]
     if not needing:
         return f"{rule}: {where}; {words.ended(words.visible(findings[0].reason))}"
     most = max(needing, key=lambda f: f.rows_to_decide or 0)
+    needed, slice_name = most.rows_to_decide or 0, words.asked_of(most.question)
+    if needed > words.NOBODY_COLLECTS:
+        return (
+            f"{rule}: {where}; {slice_name} lies so near the margin that rows will not settle it."
+        )
     return (
-        f"{rule}: {where}; the most rows are needed for {words.asked_of(most.question)}, about "
-        f"{_round_up(most.rows_to_decide or 0):,} (there are {most.n:,}) if what was seen is true."
+        f"{rule}: {where}; {slice_name} needs the most rows, {words.needed(needed)} "
+        f"(it has {most.n:,})."
     )
-
-
-def _round_up(n: int) -> int:
-    """Two significant digits: more would claim a precision that the approximation lacks."""
-    scale = 10 ** max(len(str(n)) - 2, 0)
-    return -(-n // scale) * scale

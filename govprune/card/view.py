@@ -104,9 +104,9 @@ def _sections(facts: Facts) -> tuple[Section, ...]:
 def _heading(evidence: Evidence) -> str:
     policy, plan = evidence.policy, evidence.plan
     return (
-        f"Model card and gate record · evaluated {_day(evidence.finished)} · policy "
+        f"Model card and gate record · {_day(evidence.finished)} · policy "
         f"{words.visible(policy.name)} {words.visible(policy.version)} "
-        f"(sha256 {plan.policy_sha256[:12]}) · attempt {plan.attempt} on this baseline and data, "
+        f"(sha256 {plan.policy_sha256[:12]}) · attempt {plan.attempt} on this data, "
         f"level {plan.alpha:.3g}"
     )
 

@@ -1,4 +1,4 @@
-"""Numbers and states as a reviewer reads them. Minus is a minus sign, points are per cent points."""
+"""Numbers and states as a reviewer reads them. Minus is a minus sign; points are of a hundred."""
 
 import unicodedata
 from math import inf, isfinite
@@ -21,11 +21,12 @@ TONE: dict[Status, Tone] = {
     "inconclusive": "open",
     "not_measured": "open",
 }
+NOBODY_COLLECTS = 1_000_000
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def visible(name: str) -> str:
-    """Write out characters that draw nothing or reorder their neighbours (`\\u202e`)."""
+    """Write out, by number, characters that draw nothing or reorder their neighbours."""
     return "".join(
         f"\\u{ord(ch):04x}" if unicodedata.category(ch) in _UNSEEN else ch for ch in name
     )
@@ -70,7 +71,7 @@ def one(value: float | None, unit: str) -> str:
     if unit == "difference":
         return number(value, 3, signed=True)
     if unit == "ratio":
-        return f"× {number(value, 2)}"
+        return f"× {number(value, 2)}" if abs(value) >= 0.1 else bound(value, 4)
     return number(value, 0) if value == int(value) else number(value, 2)
 
 
@@ -164,6 +165,14 @@ def harm(f: Finding) -> float:
     if q.at_most is not None:
         gaps.append((f.value - q.at_most) / (abs(q.at_most) or 1.0))
     return max(gaps)
+
+
+def needed(rows: int) -> str:
+    """Write `about 1,300`: two significant digits, more would claim what is not known."""
+    if rows > NOBODY_COLLECTS:
+        return f"over {NOBODY_COLLECTS:,}"
+    scale = 10 ** max(len(str(rows)) - 2, 0)
+    return f"about {-(-rows // scale) * scale:,}"
 
 
 def count(n: int, noun: str, plural: str = "") -> str:

@@ -21,7 +21,7 @@ from ..errors import EvidenceError
 _LIMIT = 64_000_000
 _CMS_LIMIT = 60_000
 _RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d{1,10})\s+(\d{1,10})\s+(\d{1,10})\s+(\d{1,10})\s*\]")
-_HOLE = re.compile(rb"<([0-9A-Fa-f]+)>")
+_HOLE = re.compile(rb"<([0-9A-F]+)>")
 _ATTACHMENT = "evidence.dsse.json"
 # What parsers of nested binary formats raise on input that is not what it claims to be.
 _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError,
@@ -93,15 +93,17 @@ def _der(raw: bytes) -> bytes:
 
 
 def _verify_cms(raw: bytes, digest: bytes, certificate: x509.Certificate) -> None:
-    from asn1crypto import cms
+    from asn1crypto import cms  # type: ignore[import-untyped]  # ships no types
 
+    der = _der(raw)
     try:
-        content = cms.ContentInfo.load(_der(raw), strict=True)
+        content = cms.ContentInfo.load(der, strict=True)
         if content["content_type"].native != "signed_data":
             raise EvidenceError("card PDF: the signature is no signed data")
         signed = content["content"]
         _only_pinned(signed, certificate)
         message, signature = _signer(signed, digest)
+        expected = _rebuilt(signed, certificate, message, signature)
     except _MALFORMED as error:
         raise EvidenceError(f"card PDF: the signature cannot be read ({error})") from error
     key = certificate.public_key()
@@ -113,6 +115,8 @@ def _verify_cms(raw: bytes, digest: bytes, certificate: x509.Certificate) -> Non
         raise EvidenceError(
             "card PDF: the signature is not valid; the card was changed, or signed by another key"
         ) from error
+    if expected != der:
+        raise EvidenceError("card PDF: the signature is wrapped in something nobody signed")
 
 
 def _only_pinned(signed: Any, certificate: x509.Certificate) -> None:
@@ -133,8 +137,6 @@ def _signer(signed: Any, digest: bytes) -> tuple[bytes, bytes]:
     )
     if algorithms != ("sha256", "sha256_ecdsa"):
         raise EvidenceError(f"card PDF: signed with {algorithms[1]}; only ECDSA with SHA-256 is")
-    if info["unsigned_attrs"].native:
-        raise EvidenceError("card PDF: the signature carries attributes that nobody signed")
     attributes = [(a["type"].native, a["values"].native) for a in info["signed_attrs"]]
     names = [name for name, _ in attributes]
     if len(names) != len(set(names)):
@@ -143,6 +145,46 @@ def _signer(signed: Any, digest: bytes) -> tuple[bytes, bytes]:
     if said.get("content_type") != ["data"] or said.get("message_digest") != [digest]:
         raise EvidenceError("card PDF: changed after it was signed: its digest is another")
     return info["signed_attrs"].untag().dump(), info["signature"].native
+
+
+def _rebuilt(signed: Any, certificate: x509.Certificate, message: bytes, signature: bytes) -> bytes:
+    """Write the one CMS structure that holds this signature and nothing else.
+
+    A signature does not cover its own wrapping. Comparing the wrapping with this leaves no byte
+    of the file that could be changed.
+    """
+    from asn1crypto import cms, core
+    from asn1crypto import x509 as asn1_x509
+
+    theirs = asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER))
+    digests = signed["digest_algorithms"]
+    null = len(digests) == 1 and isinstance(digests[0]["parameters"], core.Null)
+    info_null = isinstance(signed["signer_infos"][0]["digest_algorithm"]["parameters"], core.Null)
+
+    def sha256(*, null: bool) -> dict[str, Any]:
+        # Both encodings of "no parameters" are in use (RFC 5754, section 2).
+        return {"algorithm": "sha256"} | ({"parameters": core.Null()} if null else {})
+
+    signer = {
+        "version": "v1",
+        "sid": cms.SignerIdentifier(
+            "issuer_and_serial_number",
+            {"issuer": theirs.issuer, "serial_number": theirs.serial_number},
+        ),
+        "digest_algorithm": sha256(null=info_null),
+        "signed_attrs": cms.CMSAttributes.load(message, strict=True),
+        "signature_algorithm": {"algorithm": "sha256_ecdsa"},
+        "signature": signature,
+    }
+    rebuilt = {
+        "version": "v1",
+        "digest_algorithms": [sha256(null=null)],
+        "encap_content_info": {"content_type": "data"},
+        "certificates": [theirs],
+        "signer_infos": [signer],
+    }
+    made: bytes = cms.ContentInfo({"content_type": "signed_data", "content": rebuilt}).dump()
+    return made
 
 
 def _attachments(pdf: bytes) -> list[tuple[str, bytes]]:
