@@ -44,12 +44,11 @@ def new(owner: str | None, name: str, folder: Path, *, no_trust: bool) -> int:
 @command.command("list")
 def list_trusted() -> int:
     """List the keys that this account trusts."""
-    files = sorted(keys.account_trust().glob("*.pub"))
-    for path in files:
-        found = keys.load_trusted_keys(path)
+    trusted = keys.account_keys()
+    for found in trusted:
         until = found.certificate.not_valid_after_utc.date()
-        click.echo(f"{found.owner}  key {found.key_id}  certificate until {until}  {path}")
-    if not files:
+        click.echo(f"{found.owner}  key {found.key_id}  certificate until {until}  {found.source}")
+    if not trusted:
         click.echo(f"No key is trusted: {keys.account_trust()} holds none.")
         click.echo("Next: govprune keys trust FILE.pub")
     return 0

@@ -309,18 +309,27 @@ def trust(public: Path) -> Path:
     return place
 
 
+def account_keys() -> tuple[TrustedKeys, ...]:
+    """Return the keys that this account trusts; none is no error."""
+    return _each_once(sorted(account_trust().glob("*.pub")))
+
+
 def trusted(paths: Sequence[Path]) -> tuple[TrustedKeys, ...]:
     """Return the keys in the given files, or all that this account trusts; each key once.
 
     Raises:
         SigningKeyError: There is none, or two files disagree about one key.
     """
-    files = list(paths) or sorted(account_trust().glob("*.pub"))
-    if not files:
+    found = _each_once(paths) if paths else account_keys()
+    if not found:
         raise SigningKeyError(
             f"no key is trusted: give --key FILE.pub, or run `govprune keys trust FILE.pub` "
             f"(looked in {account_trust()})"
         )
+    return found
+
+
+def _each_once(files: Sequence[Path]) -> tuple[TrustedKeys, ...]:
     by_id: dict[str, TrustedKeys] = {}
     for path in files:
         keys = load_trusted_keys(path)
