@@ -33,7 +33,7 @@ class Axis:
     @property
     def ticks(self) -> tuple[float, ...]:
         """Three to six round numbers."""
-        raw = (self.high - self.low) / 4
+        raw = (self.high - self.low) / 6
         scale = 10.0 ** floor(log10(raw))
         step = next(s * scale for s in (1, 2, 5, 10) if s * scale >= raw)
         first, last = ceil(self.low / step), floor(self.high / step)

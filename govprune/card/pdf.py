@@ -5,7 +5,10 @@ Same view, same attachment, same moment: same bytes, on one installation.
 
 import io
 import logging
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -82,7 +85,22 @@ def render_pdf(view: View, *, attachment: bytes, created: datetime) -> bytes:
             relationship="Source",
         )
     ]
-    return _write(document)
+    with _fonts_dated(moment):
+        return _write(document)
+
+
+@contextmanager
+def _fonts_dated(moment: datetime) -> Iterator[None]:
+    """Give embedded fonts the card's date: the font subsetter reads it from the environment."""
+    before = os.environ.get("SOURCE_DATE_EPOCH")
+    os.environ["SOURCE_DATE_EPOCH"] = str(int(moment.timestamp()))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SOURCE_DATE_EPOCH"]
+        else:
+            os.environ["SOURCE_DATE_EPOCH"] = before
 
 
 def _write(document: Any) -> bytes:
