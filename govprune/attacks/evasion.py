@@ -131,4 +131,4 @@ def usable_gradients(model: TorchModel, box: Box, rows: Rows, labels: Codes) -> 
 
 
 def _classes(model: TorchModel, rows: Rows) -> int:
-    return model.logits(rows[:1]).shape[1]
+    return int(model.logits(rows[:1]).shape[1])

@@ -8,15 +8,21 @@ from . import words
 from .facts import Facts
 from .parts import Cell, Table, left, right, text
 
-_MAX_FOUND = 7
+_MAX_FOUND, _MIN_FOUND = 7, 4
 _MAX_REMEDIES = 4
 
 
-def found(facts: Facts) -> Table:
-    """List the worst findings, then the two that everybody asks for."""
+def found(facts: Facts, *, taken: int = 0) -> Table:
+    """List the worst findings, then the two that everybody asks for.
+
+    Args:
+        facts: The evidence.
+        taken: Rows of page one that something more urgent needs.
+    """
+    room = max(_MAX_FOUND - taken, _MIN_FOUND)
     worst = [f for f in facts.worst_first if f.status != "pass"]
-    failing = [f for f in worst if f.status == "fail"][: _MAX_FOUND - 4]
-    others = [f for f in worst if f.status != "fail"][: 6 - len(failing)]
+    failing = [f for f in worst if f.status == "fail"][: room - 2]
+    others = [f for f in worst if f.status != "fail"][: room - 1 - len(failing)]
     headline = [
         f
         for f in facts.evidence.verdict.findings
@@ -24,7 +30,7 @@ def found(facts: Facts) -> Table:
         and f.question.metric in ("accuracy-change", "harm-flip-rate")
         and f not in failing + others
     ]
-    chosen = (failing + others + headline)[:_MAX_FOUND]
+    chosen = (failing + others + headline)[:room]
     more = len(facts.evidence.verdict.findings) - len(chosen)
     return Table(
         caption="What was found",

@@ -66,6 +66,7 @@ def make_view(
         log_note: The place in the log, in words.
     """
     facts = Facts(evidence)
+    warnings = _warnings(evidence, signer)
     verify = "govprune verify BUNDLE"
     return View(
         title=words.visible(evidence.title),
@@ -73,8 +74,8 @@ def make_view(
         done=_done(evidence),
         result=evidence.verdict.result,
         sentences=decision.sentences(facts),
-        warnings=_warnings(evidence, signer),
-        found=summary.found(facts),
+        warnings=warnings,
+        found=summary.found(facts, taken=2 * len(warnings)),
         counts=summary.counts(facts),
         changed=summary.changed(facts),
         remedies=summary.remedies(facts),

@@ -27,7 +27,7 @@ class Scores:
     @cached_property
     def predictions(self) -> Codes:
         """Class index per row."""
-        return self.logits.argmax(axis=1).astype(np.int64)
+        return np.asarray(self.logits.argmax(axis=1), dtype=np.int64)
 
     @cached_property
     def probabilities(self) -> npt.NDArray[np.float64]:

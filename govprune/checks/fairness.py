@@ -6,7 +6,7 @@ Fairlearn says 0 for a rate without a denominator, this check says undefined.
 """
 
 from collections.abc import Iterator
-from math import isclose
+from math import isclose, isfinite
 
 import numpy as np
 from pydantic import Field
@@ -123,13 +123,7 @@ def _aggregates(
                 f"{smallest} negatives"
             )
         else:
-            basis = Grouped(
-                statistic=statistic,
-                groups=tuple(_group_table(n, t) for n, t in kept.items()),
-                seed=case.seed,
-                replicates=params.replicates,
-            )
-            _agrees_with_fairlearn(basis)
+            basis = _grouped(case, params, statistic, kept)
         yield Measurement(
             check="fairness",
             metric=f"{statistic}-change",
@@ -137,6 +131,21 @@ def _aggregates(
             basis=basis,
             notes=notes,
         )
+
+
+def _grouped(
+    case: Case, params: FairnessParams, statistic: GroupStatistic, kept: dict[str, Codes]
+) -> Basis:
+    basis = Grouped(
+        statistic=statistic,
+        groups=tuple(_group_table(n, t) for n, t in kept.items()),
+        seed=case.seed,
+        replicates=params.replicates,
+    )
+    if not all(isfinite(value) for value in group_values(basis)):
+        return Undefined(reason="one of the models selects nobody: 0 to 0 has no ratio")
+    _agrees_with_fairlearn(basis)
+    return basis
 
 
 def _agrees_with_fairlearn(basis: Grouped) -> None:

@@ -6,13 +6,18 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from . import output
 
+if TYPE_CHECKING:
+    from ..evidence.statement import Evidence
+
 MARK = ".govprune-demo"
-JOBS = ("a-pruned-90", "b-int8", "c-collapsed")
+# B goes first: each further candidate gated on the same data is judged at a stricter level.
+JOBS = ("b-int8", "a-pruned-90", "c-collapsed")
 TRUST_NAME = "govprune-demo.pub"
 
 
@@ -94,12 +99,30 @@ def _gate(out: Path, number: int, name: str) -> Path:
         gated = gate.run(out / f"{name}.yaml", out=target, progress=progress)
     for note in gated.notes:
         click.echo(f"note: {note}", err=True)
-    click.echo(f"{gated.evidence.title}")
+    click.echo(f"{gated.evidence.title}: {_in_short(gated.evidence)}")
     for line in output.findings(gated.verdict):
         click.echo(line)
     card = target / ("card.pdf" if (target / "card.pdf").exists() else "card.html")
     click.echo(output.verdict_line(gated.verdict, str(card)))
     return target
+
+
+def _in_short(evidence: "Evidence") -> str:
+    """Accuracy and the fairness gap of both models: what a dashboard would show."""
+    from ..measurements import Grouped, Paired
+    from ..stats.limits import group_values
+
+    found = {(m.metric, m.slice): m.basis for m in evidence.measurements}
+    sentences = []
+    right = found.get(("accuracy-change", "all"))
+    if isinstance(right, Paired):
+        before, after = right.both + right.baseline_only, right.both + right.candidate_only
+        sentences.append(f"accuracy {100 * before / right.n:.1f} → {100 * after / right.n:.1f} %")
+    gap = found.get(("equalized-odds-difference-change", "sex"))
+    if isinstance(gap, Grouped):
+        first, second = group_values(gap)
+        sentences.append(f"equalized odds gap by sex {100 * first:.1f} → {100 * second:.1f} points")
+    return ", ".join(sentences)
 
 
 def _promotion(out: Path, bundles: dict[str, Path], public: Path) -> None:

@@ -43,8 +43,10 @@ def read_table(path: Path, *, role: str, root: Path) -> "tuple[Table, pl.DataFra
         else:
             raise SubjectError(f"{path}: give a .csv or .parquet file, not '{kind or 'no suffix'}'")
     except pl.exceptions.PolarsError as error:
-        first = str(error).splitlines()[0]
-        raise SubjectError(f"{path}: not a readable {kind[1:]} file ({first})") from error
+        # The reader's own message may quote a cell, and a cell may be personal data.
+        raise SubjectError(
+            f"{path}: not a readable {kind[1:]} file ({type(error).__name__}); open it to see why"
+        ) from None
     if frame.height == 0:
         raise SubjectError(f"{path}: holds no rows; an empty table decides nothing")
     return Table(path=path, name=subject.name, subject=subject), frame

@@ -2,6 +2,6 @@
 
 from .card import render_card
 from .line import EXIT_CODES, Gated, Progress
-from .run import gate_step, plan_only, run
+from .start import gate_step, plan_only, run
 
 __all__ = ["EXIT_CODES", "Gated", "Progress", "gate_step", "plan_only", "render_card", "run"]

@@ -124,7 +124,10 @@ def _measure(
         params = check.params.model_validate(source.policy.params.get(check.id, {}))
         try:
             for item in check.measure(case, params):
-                (figures if isinstance(item, Figure) else measurements).append(item)  # type: ignore[arg-type]  # sorted by kind
+                if isinstance(item, Figure):
+                    figures.append(item)
+                else:
+                    measurements.append(item)
         except CheckError as error:
             unmeasured.append(Unmeasured(check=check.id, reason=str(error)))
         except GovpruneError:

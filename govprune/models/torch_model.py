@@ -85,7 +85,7 @@ class TorchModel:
         return fresh
 
 
-def two_columns(output: Any) -> "torch.Tensor":
+def two_columns(output: object) -> "torch.Tensor":
     """Return logits of shape (rows, classes); a single column z becomes [0, z]."""
     import torch
 

@@ -16,17 +16,17 @@ CANDIDATE = np.array([0, 1, 0, 1, 0, 1, 0, 1])
 
 def _rate(cells: Array, hit: npt.NDArray[np.bool_], of: npt.NDArray[np.bool_]) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
-        return cells[..., hit & of].sum(-1) / cells[..., of].sum(-1)
+        return np.asarray(cells[..., hit & of].sum(-1) / cells[..., of].sum(-1))
 
 
 def _spread(rates: Array, statistic: str) -> Array:
     """Largest minus smallest, or smallest over largest, along the last axis (groups)."""
     low, high = rates.min(-1), rates.max(-1)
     if statistic.endswith("difference"):
-        return high - low
+        return np.asarray(high - low)
     with np.errstate(invalid="ignore", divide="ignore"):
-        # Fairlearn: a ratio of 0 to 0 is no disparity.
-        return np.where(high == 0, 1.0, low / high)
+        # 0 to 0 has no ratio: where nobody is selected, nothing is said about parity.
+        return np.asarray(low / high)
 
 
 def statistic_of(cells: Array, statistic: str, predicted: npt.NDArray[np.int_]) -> Array:

@@ -67,7 +67,7 @@ def mcnemar_mid_p(baseline_only: int, candidate_only: int) -> float:
         return 1.0
     tail = sum(comb(m, i) for i in range(k + 1))
     # 2 * P(X <= k) - P(X = k), X ~ Binomial(m, 1/2), in exact integers until the last step.
-    return min(1.0, (2 * tail - comb(m, k)) / 2**m)
+    return float(min(1.0, (2 * tail - comb(m, k)) / 2**m))
 
 
 def mcnemar_exact_p(baseline_only: int, candidate_only: int) -> float:
@@ -75,7 +75,7 @@ def mcnemar_exact_p(baseline_only: int, candidate_only: int) -> float:
     m, k = baseline_only + candidate_only, min(baseline_only, candidate_only)
     if m == 0:
         return 1.0
-    return min(1.0, 2 * sum(comb(m, i) for i in range(k + 1)) / 2**m)
+    return float(min(1.0, 2 * sum(comb(m, i) for i in range(k + 1)) / 2**m))
 
 
 def newcombe_paired(
