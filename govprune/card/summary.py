@@ -10,6 +10,7 @@ from .parts import Cell, Table, left, right, text
 
 _MAX_FOUND, _MIN_FOUND = 7, 4
 _MAX_REMEDIES = 4
+_NAME_FITS = 34
 
 
 def found(facts: Facts, *, taken: int = 0) -> Table:
@@ -30,7 +31,7 @@ def found(facts: Facts, *, taken: int = 0) -> Table:
         and f.question.metric in ("accuracy-change", "harm-flip-rate")
         and f not in failing + others
     ]
-    chosen = (failing + others + headline)[:room]
+    chosen = _fitting(failing + others + headline, room)
     more = len(facts.evidence.verdict.findings) - len(chosen)
     return Table(
         caption="What was found",
@@ -46,6 +47,16 @@ def found(facts: Facts, *, taken: int = 0) -> Table:
         rows=tuple(found_row(facts, f) for f in chosen),
         note=f"{words.count(more, 'more finding')} on the pages that follow." if more else "",
     )
+
+
+def _fitting(findings: list[Finding], lines: int) -> list[Finding]:
+    """Keep page one one page: a name that wraps takes two lines."""
+    kept: list[Finding] = []
+    for f in findings:
+        lines -= 1 + (len(words.asked_of(f.question)) > _NAME_FITS)
+        if lines >= 0 or len(kept) < _MIN_FOUND - 1:
+            kept.append(f)
+    return kept
 
 
 def found_row(facts: Facts, f: Finding) -> tuple[Cell, ...]:

@@ -83,6 +83,13 @@ def test_a_card_is_about_a_dozen_pages_and_each_names_its_evidence(whole):
     assert printed.count("card " + "b" * 12) == pages
 
 
+def test_page_one_holds_the_verdict_and_the_signature(whole):
+    printed = " ".join(run("pdftotext", "-f", "1", "-l", "1", "-layout", str(whole), "-").split())
+    assert "PASSED" in printed
+    assert "Signed by the gate" in printed
+    assert "Evidence sha256 " + "b" * 64 in printed
+
+
 def test_the_file_says_it_is_archivable_and_accessible(whole):
     pdf = whole.read_bytes()
     assert b'pdfaid:part="3"' in pdf
