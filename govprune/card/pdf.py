@@ -139,7 +139,7 @@ def _weasyprint() -> Any:
     except OSError as error:
         raise CardError(
             f"the PDF card needs Pango, which is missing: apt-get install {_PACKAGES}. "
-            "Or ask for the HTML card alone (--no-pdf)."
+            "The HTML card says the same and needs none of it."
         ) from error
     # Its warnings are about CSS; what matters here is checked on the result.
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
