@@ -9,17 +9,19 @@ from pathlib import Path
 from ..errors import EvidenceError, GovpruneError, InputError
 
 _WAIT_SECONDS = 60.0
-_NOT_THE_FILES_FAULT = {
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_TOOBIG,
-    sqlite3.SQLITE_INTERRUPT,
+_FULL = "make room"
+_SHUT = "make the folder writable for this account"
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_IOERR: _FULL,
+    sqlite3.SQLITE_TOOBIG: _FULL,
+    sqlite3.SQLITE_CANTOPEN: _SHUT,
+    sqlite3.SQLITE_READONLY: _SHUT,
+    sqlite3.SQLITE_PERM: _SHUT,
+    sqlite3.SQLITE_BUSY: "wait until nobody else writes there",
+    sqlite3.SQLITE_LOCKED: "wait until nobody else writes there",
 }
+"""What to do where the file itself is sound, by SQLite's primary result code."""
 
 
 def append_only(table: str, columns: str) -> tuple[str, ...]:
@@ -81,6 +83,7 @@ def _connect(file: Path) -> sqlite3.Connection:
 
 
 def _explain(file: Path, error: sqlite3.Error) -> GovpruneError:
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_THE_FILES_FAULT:
-        return InputError(f"{file}: {error}; nothing was entered. Make room, then run again.")
+    remedy = _REMEDIES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    if remedy is not None:
+        return InputError(f"{file}: {error}; nothing was entered: {remedy}, then run again.")
     return EvidenceError(f"{file}: damaged or edited ({error}). Restore it from a copy.")

@@ -10,8 +10,9 @@ import pytest
 from sealed import HTML, NOW, World, sha256
 
 from govprune.errors import EvidenceError
-from govprune.evidence import dsse
+from govprune.evidence import dsse, merkle
 from govprune.evidence.bundle import CardFiles
+from govprune.evidence.entry import Proof, read_entry
 from govprune.evidence.statement import to_statement
 from govprune.evidence.vsa import from_vsa
 from govprune.policy import Verdict
@@ -145,6 +146,10 @@ ALTERATIONS = {
         lambda b: edit_json(b / "proof.json", lambda p: p.update(index=1)), "outside a log"),
     "hashes to spare in the log proof": (
         lambda b: edit_json(b / "proof.json", lambda p: p.update(hashes=["0" * 64])), "to spare"),
+    "white space in the log proof": (
+        lambda b: (b / "proof.json").write_bytes((b / "proof.json").read_bytes() + b"\n"),
+        "as the gate writes it",
+    ),
     "an unknown field in the log proof": (
         lambda b: edit_json(b / "proof.json", lambda p: p.update(note="trust me")), "not a log"),
 }  # fmt: skip
@@ -241,6 +246,36 @@ def test_evidence_and_verdict_must_be_of_one_signer(world, stranger):
     (forged / "evidence.dsse.json").write_bytes(other)
     with pytest.raises(EvidenceError, match="not trusted"):
         world.verify(forged, trusted=(*world.trusted, *stranger.trusted))
+
+
+def test_a_place_in_a_strangers_log_is_no_place_in_ours(world, stranger):
+    bundle = world.seal()
+    leaf = json.loads((bundle / "proof.json").read_bytes())["leaf"]
+    proof = stranger.log.append(read_entry(leaf.encode(), source="test"), stranger.keys)
+    (bundle / "proof.json").write_bytes(canonical(proof))
+    with pytest.raises(EvidenceError, match="not signed by a trusted key"):
+        world.verify(bundle)
+
+
+def test_a_proof_is_of_the_very_size_that_was_signed(world):
+    """The way to the first of four is also a way to the first of three; it proves neither."""
+    bundle = world.seal()
+    (first,) = world.log.check(world.trusted).entries
+    others = [first.model_copy(update={"verdict_sha256": f"{i:064x}"}) for i in range(3)]
+    note = [world.log.append(entry, world.keys).checkpoint for entry in others][-1]
+    hashes = [merkle.leaf_hash(canonical(entry)) for entry in (first, *others)]
+    way = tuple(h.hex() for h in merkle.inclusion_proof(hashes, 0))
+    leaf = canonical(first).decode()
+
+    def put(size):
+        proof = Proof(leaf=leaf, index=0, size=size, hashes=way, checkpoint=note)
+        (bundle / "proof.json").write_bytes(canonical(proof))
+
+    put(4)
+    assert world.verify(bundle).checkpoint.size == 4
+    put(3)
+    with pytest.raises(EvidenceError, match="of another size"):
+        world.verify(bundle)
 
 
 # --- lies under a genuine signature: what a stolen key, or a broken gate, could write

@@ -51,6 +51,10 @@ def cut_off_with_the_checkpoint(world):
     run(world, ["DELETE FROM leaves WHERE position = 5"], ["UPDATE log SET note = NULL"])
 
 
+def lose_the_checkpoint(world):
+    run(world, ["UPDATE log SET note = NULL"])
+
+
 def take_one_out(world):
     run(world, ["DELETE FROM leaves WHERE position = 2"])
 
@@ -122,6 +126,7 @@ def forge_the_checkpoint(world):
 ATTACKS = (
     cut_off_the_last,
     cut_off_with_the_checkpoint,
+    lose_the_checkpoint,
     take_one_out,
     take_one_out_and_close_the_gap,
     exchange_two,

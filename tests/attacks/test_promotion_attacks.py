@@ -10,7 +10,7 @@ from sealed import NOW, World, sha256
 from govprune import promotion
 from govprune.errors import EvidenceError, PromotionRefused
 from govprune.evidence.verify import read_bundle
-from govprune.promotion import promote, verify_served
+from govprune.promotion import promote, rollback, verify_served
 from govprune.registries.local import LocalRegistry
 from govprune.registries.store import Store
 
@@ -264,6 +264,18 @@ def test_what_is_served_is_verified_from_its_bytes(world, attack):
     attack(world)
     with pytest.raises(EvidenceError):
         served(world)
+
+
+def test_the_policy_that_decides_a_rollback_cannot_be_exchanged(world):
+    """A lenient policy's genuine bundle is put in the place of the pinned one."""
+    move(world, world.seal(out="first"))
+    world.write(MODEL, b"second")
+    move(world, world.seal(out="second"))
+    world.set_policy("-0.90")
+    lenient = LocalRegistry(world.registry).put_bundle(read_bundle(world.seal(out="lenient")))
+    edit(world, "UPDATE pins SET bundle = ?", lenient)
+    with pytest.raises(EvidenceError, match="holds another policy"):
+        rollback("small", registry=world.registry, trusted=world.trusted, now=NOW)
 
 
 def test_the_registry_refuses_to_forget(world):

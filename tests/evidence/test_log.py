@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sealed import World
@@ -138,6 +140,29 @@ def test_two_processes_that_append_at_once_both_succeed(world, tmp_path):
     state = world.log.check(world.trusted)
     assert len(state.entries) == 30
     assert {e.candidate[0] for e in state.entries} == {"c", "d"}
+
+
+def test_many_may_make_a_log_at_the_same_moment(world, tmp_path):
+    for n in range(5):
+        log, together = Log(tmp_path / f"log-{n}"), threading.Barrier(6)
+
+        def append(mark, log=log, together=together):
+            together.wait()
+            return log.append(entry(mark), world.keys).index
+
+        with ThreadPoolExecutor(6) as pool:
+            assert sorted(pool.map(append, "012345")) == list(range(6))
+        assert len(log.check(world.trusted).entries) == 6
+
+
+def test_a_log_that_cannot_be_written_is_a_wrong_input(world, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "shut" / "log.sqlite").mkdir()
+    with pytest.raises(InputError, match="writable"):
+        Log(tmp_path / "shut").append(entry(), world.keys)
+    with pytest.raises(OSError, match="file"):
+        Log(tmp_path / "file").append(entry(), world.keys)
 
 
 # --- identity, entries, notes
