@@ -49,16 +49,20 @@ def load(text: str, *, source: str, error: type[InputError]) -> Document:
     if len(text) > LIMIT:
         raise error(f"{source}: longer than {LIMIT} characters; refused")
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             _refuse_event(event, source, error)
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEPTH:
+                line = event.start_mark.line + 1
+                raise error(f"{source}:{line}: nested deeper than {DEPTH}; refused")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         said = getattr(problem, "problem", None) or str(problem)
         raise error(f"{source}{line}: not YAML ({said})") from problem
-    except RecursionError as problem:
-        raise error(f"{source}: nested too deeply; refused") from problem
     lines: dict[Path, int] = {}
     value = None if node is None else _build(node, (), lines, source, error)
     return Document(value=value, lines=lines, source=source)
@@ -77,8 +81,6 @@ def _build(
 ) -> Any:
     line = node.start_mark.line + 1
     lines[path] = line
-    if len(path) > DEPTH:
-        raise error(f"{source}:{line}: nested deeper than {DEPTH}; refused")
     if isinstance(node, yaml.SequenceNode):
         return [_build(item, (*path, i), lines, source, error) for i, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):

@@ -44,7 +44,7 @@ class LazyGroup(click.Group):
         found: click.Command = import_module(f".{cmd_name}", __package__).command
         return found
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002, E501 click's
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 click's
         """Write the table of commands from their one-line summaries."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))

