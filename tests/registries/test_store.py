@@ -57,6 +57,6 @@ def test_a_file_is_copied_only_as_what_it_was_said_to_be(store, tmp_path):
         with pytest.raises(EvidenceError, match="it was exchanged"):
             store.put_file(path, subject)
     path.unlink()
-    with pytest.raises(EvidenceError, match="candidate: .*no such file"):
+    with pytest.raises(EvidenceError, match=r"candidate: .*no such file"):
         store.put_file(path, subject)
     assert [p.name for p in (store.path / "sha256").rglob("*") if p.is_file()] == [subject.sha256]
