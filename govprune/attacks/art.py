@@ -2,10 +2,12 @@
 
 ART writes a folder into HOME when imported, configures logging, draws from the global random
 generators and leaves models in another mode. Everything is put back here.
+Whoever imports a part of ART does so inside `quiet`.
 """
 
 import logging
 import os
+import random
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,8 +30,9 @@ def quiet(seed: int) -> Iterator[None]:
     """Seed the global generators for ART, and leave no trace of it afterwards."""
     import torch
 
-    _import()
+    python_state = random.getstate()
     numpy_state, torch_state = np.random.get_state(), torch.get_rng_state()
+    _import()
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     np.random.seed(seed)
@@ -37,6 +40,7 @@ def quiet(seed: int) -> Iterator[None]:
     try:
         yield
     finally:
+        random.setstate(python_state)
         np.random.set_state(numpy_state)
         torch.set_rng_state(torch_state)
         logging.disable(disabled)

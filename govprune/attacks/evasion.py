@@ -29,6 +29,19 @@ class Budget:
     """Features that may change."""
 
 
+def reach(box: Box, budget: Budget) -> Rows:
+    """Furthest each feature can go, in data units; 0 where it cannot change. Shape (features,)."""
+    allowed = np.zeros(len(box.low), dtype=np.float32)
+    allowed[list(budget.mutable)] = budget.eps
+    furthest = np.minimum(allowed, box.high) * box.scale
+    return np.asarray(np.where(box.integer, _whole(furthest), furthest), dtype=np.float32)
+
+
+def _whole(change: Rows) -> Rows:
+    # A hair of float32 rounding must not cost a whole year of age.
+    return np.asarray(np.fix(change + np.sign(change) * 1e-3))
+
+
 def pgd(model: TorchModel, box: Box, rows: Rows, labels: Codes, budget: Budget, seed: int) -> Rows:
     """Attack each row within the budget.
 
@@ -39,11 +52,11 @@ def pgd(model: TorchModel, box: Box, rows: Rows, labels: Codes, budget: Budget, 
     Returns:
         Adversarial rows in data units; integers moved towards the original where rounded.
     """
-    from art.attacks.evasion import ProjectedGradientDescentPyTorch
-
     mask = np.zeros(rows.shape[1], dtype=np.float32)
     mask[list(budget.mutable)] = 1.0
     with quiet(seed):
+        from art.attacks.evasion import ProjectedGradientDescentPyTorch
+
         attack = ProjectedGradientDescentPyTorch(
             classifier(model.module, box, classes=_classes(model, rows)),
             norm=np.inf,
@@ -72,8 +85,7 @@ def project(rows: Rows, moved: Rows, box: Box, budget: Budget) -> Rows:
     mutable[list(budget.mutable)] = True
     limit = budget.eps * box.scale
     delta = np.clip(moved - rows, -limit, limit)
-    # A hair of float32 rounding must not cost a whole year of age.
-    delta = np.where(box.integer, np.fix(delta + np.sign(delta) * 1e-3), delta)
+    delta = np.where(box.integer, _whole(delta), delta)
     return np.where(mutable, rows + delta, rows).astype(np.float32)
 
 

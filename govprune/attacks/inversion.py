@@ -33,9 +33,9 @@ def reconstruct(
     Returns:
         Reconstructions in data units, same shape as `begin`.
     """
-    from art.attacks.inference.model_inversion import MIFace
-
     with quiet(seed):
+        from art.attacks.inference.model_inversion import MIFace
+
         wrapped = classifier(
             module,  # type: ignore[arg-type]  # a torch module; torch is not imported here
             box,

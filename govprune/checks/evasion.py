@@ -6,10 +6,12 @@ the other model, nor random noise changes its answer.
 
 from collections.abc import Iterator
 
+import numpy as np
 from pydantic import Field, FiniteFloat
 
 from ..attacks.art import Box
-from ..attacks.evasion import Budget, attack_pair
+from ..attacks.evasion import Budget, attack_pair, reach
+from ..errors import CheckError
 from ..measurements import Figure, Measurement
 from ..records import Record
 from .base import Case, Check, paired
@@ -32,20 +34,23 @@ def measure(case: Case, params: EvasionParams) -> Iterator[Measurement | Figure]
     rows, labels = case.data.features[picked], case.data.labels[picked]
     budget = Budget(params.eps, params.steps, params.restarts, case.data.mutable)
     box = Box.of(case.data.features)
+    furthest = reach(box, budget)
+    moving = [f"{case.data.names[i]} ±{furthest[i]:.3g}" for i in np.flatnonzero(furthest)]
+    if not moving:
+        raise CheckError(
+            f"an attacker with {params.eps:g} standard deviations can change no feature: name "
+            "features under evaluation.mutable, or raise params.evasion.eps in the policy"
+        )
     before, after = attack_pair(
         (case.baseline, case.candidate), box, rows, labels, budget, case.seed
-    )
-    names = [case.data.names[i] for i in budget.mutable]
-    reach = ", ".join(
-        f"{case.data.names[i]} ±{budget.eps * box.scale[i]:.3g}" for i in budget.mutable[:8]
     )
     yield Measurement(
         check="evasion",
         metric="robust-accuracy-change",
         basis=paired(before.robust, after.robust),
         notes=(
-            f"the attacker may change {len(names)} of {len(case.data.names)} features, each by "
-            f"{params.eps:g} standard deviations: {reach or 'none'}",
+            f"the attacker can change {len(moving)} of {len(furthest)} features, each by "
+            f"{params.eps:g} standard deviations: {', '.join(moving[:8])}",
             f"ART PGD, {params.steps} steps, {params.restarts} restarts; transfer both ways; noise",
         ),
     )
