@@ -27,7 +27,7 @@ def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:  # 
             notes.append(_located(name, strange))
         rows.append((name, f"{tensor.numel():,}", kind))
     for name in sorted(candidate.keys() - baseline.keys()):
-        if name.removesuffix("_scale") not in baseline:
+        if not _is_scale(name, baseline, candidate):
             unexplained += candidate[name].numel()
             notes.append(f"{name}: not in the baseline")
             rows.append((name, f"{candidate[name].numel():,}", "not in the baseline"))
@@ -50,6 +50,26 @@ def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:  # 
         title="Where each tensor comes from",
         columns=("tensor", "values", "explained as"),
         rows=tuple(rows[:200]),
+    )
+
+
+def _is_scale(
+    name: str, baseline: "dict[str, torch.Tensor]", candidate: "dict[str, torch.Tensor]"
+) -> bool:
+    """Whether a new tensor is the step of a grid, and not a factor on weights left as they are."""
+    scaled = name.removesuffix("_scale")
+    return scaled != name and scaled in baseline and _on_grid(baseline[scaled], candidate, scaled)
+
+
+def _on_grid(base: "torch.Tensor", candidate: "dict[str, torch.Tensor]", name: str) -> bool:
+    """Whether the candidate stores this tensor as 8-bit numbers times a step."""
+    import torch
+
+    stored = candidate.get(name)
+    return (
+        stored is not None
+        and stored.dtype == torch.int8 != base.dtype
+        and f"{name}_scale" in candidate
     )
 
 
@@ -82,9 +102,8 @@ def _explain(
         kind = "missing" if name not in candidate else "of another shape"
         return kind, torch.ones_like(base, dtype=torch.bool)
     other = candidate[name]
-    scale = candidate.get(f"{name}_scale")
-    if other.dtype == torch.int8 and scale is not None:
-        return _rounded(base, other, scale)
+    if _on_grid(base, candidate, name):
+        return _rounded(base, other, candidate[f"{name}_scale"])
     if other.dtype != base.dtype:
         return f"of another type ({other.dtype})", torch.ones_like(base, dtype=torch.bool)
     equal = _bits(other) == _bits(base)
@@ -101,12 +120,18 @@ def _explain(
 def _rounded(
     base: "torch.Tensor", stored: "torch.Tensor", scale: "torch.Tensor"
 ) -> "tuple[str, torch.Tensor | None]":
-    step = scale.double().reshape(scale.shape[:1] + (1,) * (base.ndim - 1))
+    import torch
+
+    if scale.numel() not in (1, *base.shape[:1]):
+        return "of 8 bits with a scale of another shape", torch.ones_like(base, dtype=torch.bool)
+    step = scale.double().reshape(-1, *(1,) * (base.ndim - 1))
     # Half a step, and the rounding of one float32 product.
     tolerance = step.abs() * 0.5 * (1 + 1e-5)
-    strange = ~((stored.double() * step - base.double()).abs() <= tolerance)
+    near = (stored.double() * step - base.double()).abs() <= tolerance
+    # A grid of infinite step would be near everything.
+    strange = ~((near | (stored == 0)) & step.isfinite())
     if not bool(strange.any()):
-        return "rounded to 8 bits, within half a step", None
+        return "rounded to 8 bits (within half a step) or zeroed", None
     return f"not the rounded baseline ({int(strange.sum()):,} values)", strange
 
 
