@@ -42,7 +42,7 @@ def contents(model: TorchModel) -> Contents:
         zeros=sum(int((_effective(n, t, model.tensors) == 0).sum()) for n, t in matrices.items()),
         bits=sum(t.numel() * t.element_size() * 8 for t in matrices.values()) / max(weights, 1),
         size=model.weights.size,
-        masks=sum(name.endswith("_mask") for name in model.tensors),
+        masks=sum(_mask_of(name) in model.tensors for name in model.tensors),
     )
 
 
@@ -50,10 +50,15 @@ def _is_weight(name: str, tensor: "torch.Tensor") -> bool:
     return tensor.ndim >= 2 and not name.endswith(("_mask", "_scale"))
 
 
+def _mask_of(name: str) -> str | None:
+    """Name of the pruning mask that torch.nn.utils.prune keeps beside `..._orig`."""
+    return f"{name.removesuffix('_orig')}_mask" if name.endswith("_orig") else None
+
+
 def _effective(
     name: str, tensor: "torch.Tensor", tensors: "dict[str, torch.Tensor]"
 ) -> "torch.Tensor":
-    mask = tensors.get(f"{name.removesuffix('_orig')}_mask") if name.endswith("_orig") else None
+    mask = tensors.get(_mask_of(name) or "")
     return tensor if mask is None else tensor * mask
 
 

@@ -17,6 +17,9 @@ from ..records import Record
 from ..stats.auc import PairedAuc, paired_auc
 from .base import Case, Check
 
+FEWEST = 50
+"""Members the attacks can be judged on at all: half of them train ART's attack."""
+
 
 class MembershipParams(Record):
     """Parameters of the membership check."""
@@ -35,6 +38,11 @@ def measure(case: Case, params: MembershipParams) -> Iterator[Measurement | Figu
     features, labels = case.members
     random = np.random.default_rng(case.seed)
     count = min(params.rows, len(labels), len(case.data.labels))
+    if count < FEWEST:
+        raise CheckError(
+            f"{len(labels)} training and {len(case.data.labels)} evaluation rows: the attacks "
+            f"need {FEWEST} of each"
+        )
     inside = random.choice(len(labels), count, replace=False)
     outside = random.choice(len(case.data.labels), count, replace=False)
     rows, outside_rows = features[inside], case.data.features[outside]
