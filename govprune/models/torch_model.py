@@ -5,12 +5,12 @@ taken from the very bytes that were loaded. Only safetensors are read; a pickle 
 """
 
 import copy
-import importlib.util
 import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ..errors import SubjectError
 from ..job import ModelFiles
-from ..subjects import Subject, describe, read_subject
+from ..subjects import Subject, read_subject
 
 if TYPE_CHECKING:
     import torch
@@ -58,10 +58,10 @@ class TorchModel:
                 rows = torch.from_numpy(features[start : start + BATCH])
                 try:
                     parts.append(two_columns(self.module(rows)).double().numpy())
-                except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-                    first = str(error).splitlines()[0] if str(error) else type(error).__name__
+                except Exception as error:  # the user's module may raise anything
                     raise SubjectError(
-                        f"the {self.role} cannot score {features.shape[1]} features: {first}"
+                        f"the {self.role} cannot score {features.shape[1]} features: "
+                        f"{_first_line(error)}"
                     ) from error
         scores = np.concatenate(parts)
         broken = ~np.isfinite(scores).all(axis=1)
@@ -106,12 +106,10 @@ def load(files: ModelFiles, *, role: str, root: Path) -> TorchModel:
     Raises:
         SubjectError: A file is missing or unsafe, the factory fails, or the weights do not fit.
     """
-    code = root / files.code
-    module = run_factory(code, files.factory)
-    return fill(
-        module, root / files.weights, role=role, root=root,
-        code=describe(code, role=f"{role}-code", root=root),
-    )  # fmt: skip
+    path = root / files.code
+    code, source = read_subject(path, role=f"{role}-code", root=root)
+    module = run_factory(path, source, files.factory)
+    return fill(module, root / files.weights, role=role, root=root, code=code)
 
 
 def from_module(module: "torch.nn.Module", weights: Path, *, role: str, root: Path) -> TorchModel:
@@ -124,8 +122,8 @@ def fill(
 ) -> TorchModel:
     """Load a weights file into a module, strictly."""
     subject, tensors = read_weights(weights, role=role, root=root)
-    state = tensors if set(module.state_dict()) == set(tensors) else _masks_applied(tensors)
     try:
+        state = tensors if set(module.state_dict()) == set(tensors) else _masks_applied(tensors)
         missing, unexpected = module.load_state_dict(state, strict=False)
     except RuntimeError as error:
         detail = str(error).splitlines()[-1].strip()
@@ -171,34 +169,47 @@ def _masks_applied(tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Tenso
     return state
 
 
-def run_factory(code: Path, factory: str) -> "torch.nn.Module":
+def run_factory(path: Path, source: bytes, factory: str) -> "torch.nn.Module":
     """Run the user's Python file and call its factory.
 
+    Args:
+        path: Where the file lies.
+        source: The bytes that were digested. They are what runs: no compiled copy is looked for.
+        factory: Name of a function in it that takes nothing.
+
     Raises:
-        SubjectError: The file or the function is missing, raises, or returns no module.
+        SubjectError: The function is missing, or the file or the function fails or returns no
+            module; names the line.
     """
     import torch
 
-    if not code.is_file():
-        raise SubjectError(f"{code}: no such file")
-    name = f"govprune_model_{abs(hash(str(code.resolve())))}"
-    spec = importlib.util.spec_from_file_location(name, code)
-    if spec is None or spec.loader is None:
-        raise SubjectError(f"{code}: not a Python file")
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[name] = loaded
-    build: Callable[[], Any]
+    name = f"govprune_model_{abs(hash(str(path.resolve())))}"
+    loaded = ModuleType(name)
+    loaded.__file__ = str(path)
+    sys.modules[name] = loaded  # dataclasses and pickles look their module up
     try:
-        spec.loader.exec_module(loaded)
-        build = getattr(loaded, factory)
-        module = build()
-    except AttributeError as error:
-        raise SubjectError(f"{code}: no function '{factory}', or it failed ({error})") from error
-    except Exception as error:  # the user's code may raise anything
-        at = traceback.extract_tb(error.__traceback__)[-1]
+        exec(compile(source, str(path), "exec"), loaded.__dict__)  # noqa: S102 as the job says
+        build: Callable[[], Any] | None = getattr(loaded, factory, None)
+        module = build() if callable(build) else None
+    except (Exception, SystemExit) as error:  # the user's code may raise anything, or leave
         raise SubjectError(
-            f"{at.filename}:{at.lineno}: {type(error).__name__}: {error} (while building the model)"
+            f"{_place(path, error)}: {_first_line(error)} (while building the model)"
         ) from error
+    if not callable(build):
+        raise SubjectError(f"{path}: no function '{factory}'; name one under `factory:`")
     if not isinstance(module, torch.nn.Module):
-        raise SubjectError(f"{code}: {factory}() returned {type(module).__name__}, not a module")
+        raise SubjectError(f"{path}: {factory}() returned {type(module).__name__}, not a module")
     return module
+
+
+def _place(path: Path, error: BaseException) -> str:
+    """Name the line of the user's file that an error came through."""
+    if isinstance(error, SyntaxError):
+        return f"{path}:{error.lineno}"
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    return f"{path}:{lines[-1]}" if lines else str(path)
+
+
+def _first_line(error: BaseException) -> str:
+    kind, text = type(error).__name__, str(error).strip()
+    return f"{kind}: {text.splitlines()[0]}" if text else kind
