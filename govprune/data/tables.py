@@ -42,7 +42,7 @@ def read_table(path: Path, *, role: str, root: Path) -> "tuple[Table, pl.DataFra
             frame = pl.read_csv(io.BytesIO(data), infer_schema_length=10_000)
         else:
             raise SubjectError(f"{path}: give a .csv or .parquet file, not '{kind or 'no suffix'}'")
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         # The reader's own message may quote a cell, and a cell may be personal data.
         raise SubjectError(
             f"{path}: not a readable {kind[1:]} file ({type(error).__name__}); open it to see why"
@@ -97,7 +97,8 @@ def read_features(
             f"{path}: row {row + 1}, feature '{names[column]}' is missing or not finite; "
             "fill it in or drop the row"
         )
-    return np.ascontiguousarray(matrix, dtype=np.float32)
+    # A copy: polars may lend its own memory, which nobody may write to, torch says.
+    return np.array(matrix, dtype=np.float32, order="C")
 
 
 def _float32() -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from .. import policy
-from ..data import EvaluationData, Table, read_evaluation, read_features, read_table
+from ..data import EvaluationData, Table, as_text, read_evaluation, read_features, read_table
 from ..errors import InputError, PolicyError
 from ..evidence.keys import SigningKeys, load_signing_keys
 from ..frameworks import check_controls
@@ -116,7 +116,7 @@ def fine_tuning(inputs: Inputs) -> tuple[tuple[Table, ...], Any]:
         tables.append(table)
         if label not in frame.columns or set(inputs.data.names) - set(frame.columns):
             continue
-        codes = [index.get(str(value), -1) for value in frame[label].to_list()]
+        codes = [index.get(as_text(value), -1) for value in frame[label].to_list()]
         if -1 in codes:
             row = codes.index(-1) + 1
             raise InputError(f"{path}: row {row}: label is none of {list(inputs.data.classes)}")
