@@ -40,7 +40,7 @@ def run_command(job: Job, *, root: Path) -> Step:
         shell=True,
         cwd=root,
         env=os.environ | {"PATH": path},
-        stdout=sys.stderr.fileno(),
+        stdout=2,  # standard error: standard output is for the verdict
         check=False,
     )
     if done.returncode:

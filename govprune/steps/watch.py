@@ -18,6 +18,7 @@ from ..errors import SubjectError
 from ..lineage import Claim, Step
 from ..models import TorchModel
 from ..models.torch_model import fill
+from ..subjects import describe
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +42,8 @@ class Wrapped:
     started: str = ""
     finished: str = ""
     _before: "torch.nn.Module | None" = field(default=None, repr=False)
+    _digest: str = field(default="", repr=False)
+    """SHA-256 of the baseline's file, taken before the step ran."""
 
     @property
     def record(self) -> Step:
@@ -64,6 +67,11 @@ class Wrapped:
             copy.deepcopy(self._before), root / "baseline.safetensors",
             role="baseline", root=root, code=None,
         )  # fmt: skip
+        if baseline.weights.sha256 != self._digest:
+            raise SubjectError(
+                f"{root / 'baseline.safetensors'}: changed while step '{self.name}' ran; "
+                "a step leaves the baseline's file alone"
+            )
         candidate = fill(
             self._shell(), root / "candidate.safetensors", role="candidate", root=root, code=None
         )
@@ -79,7 +87,7 @@ class Wrapped:
                 if not n.endswith("_mask")}  # fmt: skip
         # A module with pruning hooks cannot be copied, but its weights fit the old architecture.
         same = type(before) is type(after) and shapes == made
-        return copy.deepcopy(before if same else after)
+        return _copy(before if same else after, self.name)
 
 
 @contextmanager
@@ -106,14 +114,15 @@ def step(
         ...     s.candidate = prune(s.model)
 
     Raises:
-        SubjectError: The block set no candidate.
+        SubjectError: The block set no candidate, or the model cannot be copied.
     """
     made = claim if isinstance(claim, Claim) else Claim.model_validate(dict(claim or {}))
     place = Path(folder) if folder is not None else FOLDER / name
     place.mkdir(parents=True, exist_ok=True)
     wrapped = Wrapped(name, model, place, made, description, retrains)
-    wrapped._before = copy.deepcopy(model)  # noqa: SLF001 its own constructor, in two parts
-    _save(model, place / "baseline.safetensors")
+    wrapped._before = _copy(model, name)  # noqa: SLF001 its own constructor, in two parts
+    baseline = _save(model, place / "baseline.safetensors")
+    wrapped._digest = describe(baseline, role="baseline", root=place).sha256  # noqa: SLF001 as above
     wrapped.started = _now()
     yield wrapped
     if wrapped.candidate is None:
@@ -159,13 +168,24 @@ def wrap(
     return decorate
 
 
-def _save(module: "torch.nn.Module", path: Path) -> None:
+def _copy(module: "torch.nn.Module", name: str) -> "torch.nn.Module":
+    try:
+        return copy.deepcopy(module)
+    except RuntimeError as error:
+        # torch copies no tensor that was computed, and a masked weight is computed.
+        raise SubjectError(
+            f"step '{name}': a module that still carries pruning masks cannot be copied; make "
+            "them final first with torch.nn.utils.prune.remove"
+        ) from error
+
+
+def _save(module: "torch.nn.Module", path: Path) -> Path:
     import safetensors.torch
 
     state = {n: t.detach().cpu().contiguous().clone() for n, t in module.state_dict().items()}
     partial = path.with_suffix(".partial")
     safetensors.torch.save_file(state, partial)
-    partial.rename(path)
+    return partial.rename(path)
 
 
 def _now() -> str:
