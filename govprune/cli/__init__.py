@@ -79,6 +79,8 @@ def main() -> None:
         code = 2
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {place}{error.strerror}; nothing was left half-written", err=True)
+        click.echo(
+            f"error: {place}{error.strerror or error}; nothing was left half-written", err=True
+        )
         code = 2
     sys.exit(code if isinstance(code, int) else 0)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__, policy
 from ..data import EvaluationData, Table
 from ..errors import CheckError, GovpruneError, InputError
-from ..evidence.keys import SigningKeys
+from ..evidence.keys import SigningKeys, account_keys
 from ..evidence.log import Log
 from ..evidence.statement import Environment, Evidence
 from ..measurements import Figure, Measurement, Unmeasured
@@ -95,7 +95,7 @@ def gate(
     progress("writing the card and the bundle", total - 1, total)
     notes: list[str] = []
     bundle = seal(
-        evidence, keys=keys, out=out, log=archive,
+        evidence, keys=keys, out=out, log=archive, trusted=account_keys(),
         render=lambda envelope: render_card(evidence, envelope, keys, notes),
     )  # fmt: skip
     progress("done", total, total)

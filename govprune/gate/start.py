@@ -107,6 +107,7 @@ def gate_step(
         fine_tuning: Files of the data that touched the weights.
     """
     root = Path.cwd()
+    refuse_existing(Path(out))
     try:
         section = EvaluationSection.model_validate(evaluation)
     except ValidationError as error:
@@ -115,7 +116,6 @@ def gate_step(
         raise InputError(f"evaluation.{field}: {first['msg']}") from error
     keys = load_signing_keys(Path(key)) if key is not None else None
     refuse_unsigned(keys, unsafe_unsigned=unsafe_unsigned)
-    refuse_existing(Path(out))
     chosen = load_policy(str(policy), root)
     baseline, candidate = step.models()
     inputs = Inputs(
