@@ -32,7 +32,12 @@ class Served:
     moved: Moved
     verified: Verified
     files: tuple[tuple[Subject, Path], ...]
-    """The candidate's files and where they lie in the registry."""
+    """Its files and where they lie in the registry."""
+
+    @property
+    def baseline(self) -> bool:
+        """Whether the alias was moved back to the model before any promotion."""
+        return self.moved.move.kind == "restore-baseline"
 
 
 def promote(
@@ -73,7 +78,10 @@ def promote(
     place = LocalRegistry(registry)
     before = place.history(name, alias)
     try:
-        for subject in _candidate(found):
+        kept = _in_role(found, "candidate")
+        if not _standing(before):  # nothing to go back to yet but what this model replaces
+            kept += tuple(s for s in _in_role(found, "baseline") if s in found.checked)
+        for subject in kept:
             place.store.put_file(_where(subject, found), subject)
         stored = place.put_bundle(found.files)
         move = _move("promote", found, stored, name=name, alias=alias, now=now)
@@ -98,11 +106,12 @@ def rollback(
 
     It holds if its bundle and its files still verify, it has not expired, and its counts pass
     the policy that is pinned today. Rolling back twice goes back twice; what was rolled back
-    from stays withdrawn until it is promoted again.
+    from stays withdrawn until it is promoted again. Where no earlier promotion holds, the
+    baseline that the model replaced is served again, bit for bit.
 
     Raises:
         InputError: Nothing was ever promoted, or the registry cannot be written.
-        PromotionRefused: No earlier model holds; says why for each.
+        PromotionRefused: There is nothing to go back to; says why for each.
     """
     place = LocalRegistry(registry)
     now_served = place.current(name, alias)
@@ -121,8 +130,32 @@ def rollback(
             continue
         back = _move("rollback", found, move.bundle, name=name, alias=alias, now=now)
         return place.move(back.model_copy(update={"restores": earlier.position}), after=now_served)
-    reasons = "; ".join(skipped) or "it is the first"
+    try:
+        return _restore_baseline(place, now_served, trusted, now)
+    except EvidenceError as error:
+        skipped.append(str(error))
+    reasons = "; ".join(skipped)
     raise PromotionRefused(f"{name}@{alias}: no earlier model to go back to ({reasons})")
+
+
+def _restore_baseline(
+    place: LocalRegistry, served: Moved, trusted: Sequence[TrustedKeys], now: datetime
+) -> Moved:
+    """Serve the model that the promoted one replaced. It needs no verdict: it was there before."""
+    if served.move.kind == "restore-baseline":
+        raise EvidenceError("the baseline is served already")
+    move = served.move.model_copy(
+        update={"kind": "restore-baseline", "restores": 0, "who": _account(), "time": written(now)}
+    )
+    source = f"bundle of {move.name}@{move.alias}"
+    found = verify_files(place.bundle(move.bundle), trusted=trusted, now=now, source=source)
+    try:
+        for subject in _in_role(found, "baseline"):
+            place.store.check(subject)
+    except EvidenceError as error:
+        raise EvidenceError(f"it is the first, and its baseline is not stored: {error}") from error
+    baseline = identity(found.evidence.subjects, "baseline")
+    return place.move(move.model_copy(update={"candidate": baseline}), after=served)
 
 
 def verify_served(
@@ -151,13 +184,14 @@ def _verify_stored(
     source = f"bundle of {move.name}@{move.alias}"
     found = verify_files(place.bundle(move.bundle), trusted=trusted, now=now, source=source)
     evidence = found.evidence
-    if identity(evidence.subjects, "candidate") != move.candidate:
+    role = "baseline" if move.kind == "restore-baseline" else "candidate"
+    if identity(evidence.subjects, role) != move.candidate:
         raise EvidenceError(f"{source}: allows another model than the one that is served")
     if evidence.verdict.result != "PASSED":
         raise EvidenceError(f"{source}: says {evidence.verdict.result}; it was never allowed")
     if evidence.plan.policy_sha256 != move.policy_sha256:
         raise EvidenceError(f"{source}: was judged under another policy than the registry says")
-    files = tuple((s, place.store.check(s)) for s in _candidate(found))
+    files = tuple((s, place.store.check(s)) for s in _in_role(found, role))
     checked = tuple(s for s, _ in files)
     absent = tuple(s for s in evidence.subjects if s not in checked)
     verified = Verified(**{**vars(found), "checked": checked, "absent": absent})
@@ -235,8 +269,8 @@ def _pinned_policy(
 # --- what is moved
 
 
-def _candidate(found: Verified) -> tuple[Subject, ...]:
-    return tuple(s for s in found.evidence.subjects if s.role == "candidate")
+def _in_role(found: Verified, role: str) -> tuple[Subject, ...]:
+    return tuple(s for s in found.evidence.subjects if s.role == role)
 
 
 def _standing(history: Sequence[Moved]) -> list[Moved]:

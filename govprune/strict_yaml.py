@@ -55,7 +55,7 @@ def load(text: str, *, source: str, error: type[InputError]) -> Document:
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > DEPTH:
-                line = event.start_mark.line + 1
+                line = event.start_mark.line + 1 if event.start_mark else "?"
                 raise error(f"{source}:{line}: nested deeper than {DEPTH}; refused")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as problem:

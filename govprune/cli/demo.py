@@ -136,17 +136,22 @@ def _promotion(out: Path, bundles: dict[str, Path], public: Path) -> None:
         try:
             done = promote(
                 bundle, name="income", registry=registry, trusted=keys, root=out,
-                now=datetime.now(UTC),
+                log=out / ".govprune" / "log", now=datetime.now(UTC),
             )  # fmt: skip
-            click.echo(f"   {name}: promoted. {done}")
+            click.echo(
+                f"   {name}: promoted to income@champion, sha256 {done.move.candidate[:16]}…"
+            )
         except PromotionRefused as error:
-            click.echo(f"   {name}: refused. {str(error).splitlines()[0]}")
-    served = verify_served(
-        registry, name="income", alias="champion", trusted=keys, now=datetime.now(UTC)
-    )
-    click.echo(f"   income@champion verified from disk. {served}")
-    back = rollback(name="income", registry=registry, trusted=keys, now=datetime.now(UTC))
-    click.echo(f"   rolled back. {back}")
+            click.echo(f"   {name}: REFUSED (exit {error.exit_code}). {error}")
+    click.echo("\n6  verify what is served, from disk; roll back; verify again")
+    for say in ("serves", "rolled back, serves"):
+        served = verify_served(
+            registry, name="income", alias="champion", trusted=keys, now=datetime.now(UTC)
+        )
+        files = ", ".join(f"{s.name}, sha256 {s.sha256[:16]}…" for s, _ in served.files)
+        click.echo(f"   income@champion {say} {files}: hashed again, unchanged")
+        if not served.baseline:
+            rollback(name="income", registry=registry, trusted=keys, now=datetime.now(UTC))
     example = bundles["a-pruned-90"]
     click.echo(f"\nnext    govprune verify {example}   ·   govprune explain {example}")
     click.echo(f"        govprune judge {example} --policy baseline   ·   open {example}/card.pdf")

@@ -20,14 +20,17 @@ from .verify import REGISTRY
 def command(target: str, registry: Path, key: tuple[Path, ...]) -> int:
     """Move an alias back to the last model before whose verdict still holds today.
 
+    Before the first promotion there was the baseline: it is served again, bit for bit.
+
     Exit code 0: moved. 1: no earlier model holds. 4: the registry was altered.
     """
     name, alias = parse_target(target)
     moved = rollback(
         name, alias=alias, registry=registry, trusted=trusted(key), now=datetime.now(UTC)
     )
+    back = f"back to move {moved.origin}" if moved.origin else "back to the baseline"
     click.echo(
         f"ROLLED BACK {name}@{alias} -> sha256 {moved.move.candidate} (move {moved.position}, "
-        f"back to move {moved.origin})"
+        f"{back})"
     )
     return 0

@@ -43,27 +43,32 @@ def command(
     """
     keys = trusted(key)
     now = datetime.now(UTC)
+    restored = False
     if os.path.lexists(target):
         found = verify_bundle(Path(target), trusted=keys, root=files, now=now)
     else:
-        found = _served(target, registry, keys, now)
+        found, restored = _served(target, registry, keys, now)
     length = _check_log(found, log, keys)
     if form == "json":
-        click.echo(json.dumps(_values(found, now, length), indent=2, ensure_ascii=True))
+        values = _values(found, now, length) | {"serves_baseline": restored}
+        click.echo(json.dumps(values, indent=2, ensure_ascii=True))
     else:
-        for line in _lines(found, now, length):
+        for line in (*_lines(found, length), _baseline(found) if restored else _last(found, now)):
             click.echo("".join(c if c.isprintable() else "?" for c in line))
     return 0
 
 
-def _served(target: str, registry: Path, keys: tuple[TrustedKeys, ...], now: datetime) -> Verified:
+def _served(
+    target: str, registry: Path, keys: tuple[TrustedKeys, ...], now: datetime
+) -> tuple[Verified, bool]:
     from ..promotion import verify_served
     from ..registries.local import parse_target
 
     if "@" not in target:
         raise InputError(f"{target}: no such bundle; give its folder, or NAME@ALIAS")
     name, alias = parse_target(target)
-    return verify_served(registry, name=name, alias=alias, trusted=keys, now=now).verified
+    served = verify_served(registry, name=name, alias=alias, trusted=keys, now=now)
+    return served.verified, served.baseline
 
 
 def _check_log(found: Verified, log: Path | None, keys: tuple[TrustedKeys, ...]) -> int | None:
@@ -75,7 +80,7 @@ def _check_log(found: Verified, log: Path | None, keys: tuple[TrustedKeys, ...])
     return len(Log(log).check(keys, remembered=[found.note]).entries)
 
 
-def _lines(found: Verified, now: datetime, length: int | None) -> Iterator[str]:
+def _lines(found: Verified, length: int | None) -> Iterator[str]:
     said, by = found.summary, found.signer
     policy, findings = found.evidence.policy, len(found.evidence.verdict.findings)
     yield f"signature  by {by.owner}, key {by.key_id[:16]}…, trusted through {by.source}"
@@ -95,7 +100,11 @@ def _lines(found: Verified, now: datetime, length: int | None) -> Iterator[str]:
     for subject in found.absent:
         pack = subject.name.startswith("pack:")
         yield f"{'shipped   ' if pack else 'not here  '} {_named(subject)}"
-    yield _last(found, now)
+
+
+def _baseline(found: Verified) -> str:
+    served = ", ".join(f"{s.name} sha256 {s.sha256[:16]}…" for s in found.checked)
+    return f"VERIFIED BASELINE  {served}: the model from before the promotion, bit for bit"
 
 
 def _last(found: Verified, now: datetime) -> str:

@@ -40,18 +40,19 @@ DEFAULT_ALIAS = "champion"
 
 
 class Move(Record):
-    """One step of an alias: a promotion, or a rollback."""
+    """One step of an alias: a promotion, a rollback, or back to where it all began."""
 
-    kind: Literal["promote", "rollback"]
+    kind: Literal["promote", "rollback", "restore-baseline"]
     name: str
     alias: str
     candidate: str = Field(pattern=_HEX)
-    """Digest of the candidate (of all its files, where it has several)."""
+    """Digest of the model that is served (of all its files, where it has several): a candidate,
+    or after `restore-baseline` the baseline that the bundle names."""
     bundle: str = Field(pattern=_HEX)
     """Digest of the list of the bundle's files."""
     policy_sha256: str = Field(pattern=_HEX)
     restores: int | None = None
-    """Position of the promotion that a rollback goes back to."""
+    """Position of the promotion that a rollback goes back to; 0 for the baseline."""
     who: str
     """Account that moved it; for people, nothing rests on it."""
     time: str

@@ -178,8 +178,12 @@ def test_from_the_bundle_to_what_is_served_and_back(world, govprune):
     assert f"hashed     candidate {MODEL}: unchanged" in out
     code, out, _ = govprune("rollback", "small", *key)
     assert (code, "back to move 1" in out) == (0, True)
+    code, out, _ = govprune("rollback", "small", *key)
+    assert (code, "back to the baseline" in out) == (0, True)
+    code, out, _ = govprune("verify", "small@champion", *key)
+    assert (code, "VERIFIED BASELINE  models/dense.safetensors" in out) == (0, True)
     code, _, err = govprune("rollback", "small", *key)
-    assert (code, "it is the first" in err) == (1, True)
+    assert (code, "the baseline is served already" in err) == (1, True)
 
 
 @pytest.mark.parametrize(("result", "code"), [("FAILED", 1), ("UNDECIDED", 3)])

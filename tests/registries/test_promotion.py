@@ -129,7 +129,8 @@ def test_rolling_back_twice_goes_back_twice(shop):
     assert shop.served() == b"second"
     shop.rollback()
     assert shop.served() == b"first"
-    with pytest.raises(PromotionRefused, match="it is the first"):
+    assert (shop.rollback().origin, shop.served()) == (0, b"the model that serves today")
+    with pytest.raises(PromotionRefused, match="the baseline is served already"):
         shop.rollback()
 
 
@@ -159,9 +160,8 @@ def test_an_expired_verdict_is_not_gone_back_to(shop):
     shop.release(b"first", at=NOW - timedelta(days=20))
     shop.release(b"second")
     later = NOW + timedelta(days=15)
-    with pytest.raises(PromotionRefused, match="expired on"):
-        shop.rollback(now=later)
-    assert shop.served(now=later) == b"second"
+    assert shop.rollback(now=later).origin == 0
+    assert shop.served(now=later) == b"the model that serves today"
 
 
 def test_a_model_that_todays_policy_would_fail_is_not_gone_back_to(shop, monkeypatch):
@@ -173,8 +173,8 @@ def test_a_model_that_todays_policy_would_fail_is_not_gone_back_to(shop, monkeyp
     monkeypatch.setitem(COUNTS, "PASSED", better)
     strict = shop.seal(out="strict")
     shop.promote(strict, policy_sha256=shop.verify(strict).summary.policy_sha256)
-    with pytest.raises(PromotionRefused, match="UNDECIDED: accuracy-holds"):
-        shop.rollback()
+    assert shop.rollback().origin == 0
+    assert shop.served() == b"the model that serves today"
 
 
 def test_a_model_altered_in_the_registry_is_not_gone_back_to(shop):
@@ -196,9 +196,38 @@ def test_a_model_altered_in_the_registry_is_not_gone_back_to(shop):
 def test_nothing_to_go_back_to(shop):
     with pytest.raises(InputError, match="nothing was ever promoted"):
         shop.rollback()
+    (shop.root / "models/dense.safetensors").rename(shop.folder / "elsewhere")
     shop.release(b"first")
-    with pytest.raises(PromotionRefused, match="it is the first"):
+    with pytest.raises(PromotionRefused, match="its baseline is not stored"):
         shop.rollback()
+    assert shop.served() == b"first"
+
+
+def test_before_the_first_promotion_there_was_the_baseline(shop):
+    shop.release(b"first")
+    back = shop.rollback()
+    assert (back.move.kind, back.origin, shop.served()) == (
+        "restore-baseline",
+        0,
+        b"the model that serves today",
+    )
+    shop.release(b"second")
+    assert shop.served() == b"second"
+    assert (shop.rollback().origin, shop.served()) == (0, b"the model that serves today")
+
+
+def test_a_baseline_altered_in_the_registry_is_not_gone_back_to(shop):
+    shop.release(b"first")
+    (place,) = [
+        p
+        for p in (shop.registry / "sha256").rglob("*")
+        if p.is_file() and p.read_bytes() == b"the model that serves today"
+    ]
+    place.chmod(0o644)
+    place.write_bytes(b"backdoor")
+    with pytest.raises(PromotionRefused, match="its baseline is not stored"):
+        shop.rollback()
+    assert shop.served() == b"first"
 
 
 # --- two at once
