@@ -196,11 +196,12 @@ def test_a_model_altered_in_the_registry_is_not_gone_back_to(shop):
 def test_nothing_to_go_back_to(shop):
     with pytest.raises(InputError, match="nothing was ever promoted"):
         shop.rollback()
+    bundle = shop.seal()
     (shop.root / "models/dense.safetensors").rename(shop.folder / "elsewhere")
-    shop.release(b"first")
+    shop.promote(bundle)
     with pytest.raises(PromotionRefused, match="its baseline is not stored"):
         shop.rollback()
-    assert shop.served() == b"first"
+    assert shop.served() == b"the model that would replace it"
 
 
 def test_before_the_first_promotion_there_was_the_baseline(shop):
