@@ -37,7 +37,7 @@ def test_a_pruned_candidate_is_explained(tmp_path, data, dense):
     found = derived(tmp_path, data, dense, sparse(dense, 0.5))
     assert found.basis("unexplained-weights").value == 0
     assert found.status("retraining-is-declared") == "pass"
-    assert dict((row[0], row[2]) for row in found.figures[0].rows)["0.bias"] == "kept, bit for bit"
+    assert {row[0]: row[2] for row in found.figures[0].rows}["0.bias"] == "kept, bit for bit"
 
 
 def test_masks_left_in_the_file_are_explained(tmp_path, data, dense):
