@@ -72,7 +72,12 @@ def findings(verdict: Verdict, *, verbose: bool = False) -> Iterator[str]:
     """Write the findings, the blocking ones first; passes only when asked or when few."""
     order = sorted(
         verdict.findings,
-        key=lambda f: (not f.blocks, ORDER[f.status], f.p_adjusted if f.p_adjusted else 0.0),
+        # What was counted in full first, then what is best established.
+        key=lambda f: (
+            not f.blocks,
+            ORDER[f.status],
+            -1.0 if f.p_adjusted is None else f.p_adjusted,
+        ),
     )
     shown = order if verbose else [f for f in order if f.blocks or f.status == "fail"][:12]
     for f in shown:

@@ -146,7 +146,8 @@ def _compare(
     if isinstance(m.basis, Exact):
         return "fail", "the bound is broken; this number has no sampling uncertainty"
     if p is not None and p <= plan.accuse_alpha:
-        return "fail", f"harm beyond the bound is demonstrated (Holm-adjusted p = {p:.2g})"
+        small = f"= {p:.2g}" if p >= 1e-9 else "< 1e-9"
+        return "fail", f"harm beyond the bound is demonstrated (Holm-adjusted p {small})"
     if question.n is not None and question.floor is not None and question.n < question.floor:
         return "inconclusive", (
             f"{question.n} rows cannot rule the harm out at this margin; "
