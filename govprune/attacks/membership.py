@@ -37,11 +37,11 @@ def black_box_scores(
     Returns:
         Membership scores of the second half of the members and of the others.
     """
-    from art.attacks.inference.membership_inference import MembershipInferenceBlackBox
-
     classes = members[1].shape[1]
     half = min(len(members[2]), len(others[2])) // 2
     with quiet(seed):
+        from art.attacks.inference.membership_inference import MembershipInferenceBlackBox
+
         wrapped = classifier(module, box, classes=classes)  # type: ignore[arg-type]  # a torch module
         attack = MembershipInferenceBlackBox(wrapped, attack_model_type="rf")
         attack.fit(
