@@ -80,6 +80,7 @@ def main() -> int:
     parser.add_argument("--out", default=None)
     given = parser.parse_args()
     torch.manual_seed(3)
+    torch.set_num_threads(1)  # the same sums in the same order on any number of cores
     dense = build()
     dense.load_state_dict(load_file(HERE / "dense.safetensors"))
     step = {"a": prune_and_fine_tune, "b": quantise, "c": collapse}[given.candidate](dense)

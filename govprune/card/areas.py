@@ -89,8 +89,8 @@ def figures_elsewhere(facts: Facts) -> Section | None:
 
 
 def _figure(figure: Figure) -> Table:
-    numeric = [
-        all(_is_number(row[i]) for row in figure.rows if i < len(row))
+    numeric = [  # the first column names the row
+        i > 0 and all(_is_number(row[i]) for row in figure.rows if i < len(row))
         for i in range(len(figure.columns))
     ]
     width = len(figure.columns)
@@ -211,6 +211,6 @@ def _open_table(facts: Facts, asked: list[Finding]) -> Table:
             )
             for f in asked
         ),
-        note="Rows that would settle it: normal approximation at 80 % power, if the change and "
-        "the churn that were seen are the true ones.",
+        note="Rows that would settle it: if the change and the churn that were seen are the true "
+        "ones. The counts are scaled up until the limit clears the bound.",
     )

@@ -35,7 +35,8 @@ def _failed(facts: Facts) -> tuple[str, ...]:
     said = []
     overall = _overall(facts)
     is_overall = q.check == "slice-performance" and q.slice == "all"
-    joiner = f"{overall}, but " if overall and not is_overall else ""
+    turn = "and" if overall and " falls " in overall else "but"
+    joiner = f"{overall}, {turn} " if overall and not is_overall else ""
     fall = _paired_sentence(facts, worst)
     if fall is not None:
         said += [joiner + (fall if joiner else fall[:1].upper() + fall[1:]), _shown(facts, worst)]
@@ -86,9 +87,11 @@ def _broken(facts: Facts, f: Finding, *, start: bool) -> str:
     name = facts.metric_name(f)
     name = name if start else words.lower_first(name)
     where = "" if f.question.slice == "all" else f" for {words.asked_of(f.question)}"
+    m = facts.measurement(f)
+    why = f", {words.visible(m.notes[0])}" if m is not None and m.notes else ""
     return (
         f"{name}{where}: {words.measured(f, unit)} measured, "
-        f"{words.tolerated(f.question, unit)} tolerated (rule {rule.id})."
+        f"{words.tolerated(f.question, unit)} tolerated (rule {rule.id}{why})."
     )
 
 

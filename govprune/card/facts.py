@@ -95,6 +95,8 @@ def _dim(f: Finding) -> Tone:
     return "fail" if f.status == "fail" else "plain" if f.status == "pass" else "open"
 
 
-def _rank(f: Finding) -> tuple[int, int, float, str, str]:
+def _rank(f: Finding) -> tuple[int, int, bool, float, str, str]:
     q = f.question
-    return (_WORST_FIRST[f.status], q.severity != "block", -words.harm(f), q.rule, q.slice)
+    # What was counted in full needs no statistics to be believed: a class that is lost is lost.
+    tested = f.p_adjusted is not None
+    return (_WORST_FIRST[f.status], q.severity != "block", tested, -words.harm(f), q.rule, q.slice)

@@ -44,12 +44,10 @@ def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:  # 
             raise SubjectError(f"{table.path}: changed since it was digested; run the gate again")
         reports.append((table.name, report))
     yield from _measurements([report for _, report in reports])
-    yield Figure(
-        check=_ID,
-        title="Personal data and secrets, by column",
-        columns=_COLUMNS,
-        rows=_table(reports),
-    )
+    if rows := _table(reports):
+        yield Figure(
+            check=_ID, title="Personal data and secrets, by column", columns=_COLUMNS, rows=rows
+        )
 
 
 def _measurements(reports: list[PiiReport]) -> Iterator[Measurement]:

@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from conftest import UNHARMED, adult
+from income_card import UNHARMED, adult
 
 from govprune.card import charts, render_html
 from govprune.policy import Finding, Question

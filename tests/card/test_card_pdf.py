@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from conftest import UNHARMED, adult
+from income_card import UNHARMED, adult
 
 from govprune.card import CardError, make_view, render_pdf, sign_pdf
 from govprune.evidence.pdf import verify_pdf

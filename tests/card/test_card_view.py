@@ -1,7 +1,7 @@
 """What a card says is computed from the evidence, and nothing of it is left out."""
 
 import pytest
-from conftest import HARMED, UNHARMED, adult
+from income_card import HARMED, UNHARMED, adult
 
 from govprune.card import words
 from govprune.card.slices import sections as slice_sections
