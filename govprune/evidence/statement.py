@@ -129,8 +129,12 @@ def recompute(evidence: Evidence) -> None:
 
 
 def _rounded(verdict: Verdict) -> Any:
-    """Nine significant digits: more than any decision uses, less than platforms differ by."""
-    return _round(to_json(verdict))
+    """What decides, to nine significant digits: more than a decision uses, fewer than platforms
+    differ by. Sentences and advice are left out: a later version may word them otherwise."""
+    plain = to_json(verdict)
+    for finding in plain["findings"]:
+        del finding["reason"], finding["rows_to_decide"]
+    return _round(plain)
 
 
 def _round(value: Any) -> Any:
