@@ -25,6 +25,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from worlds import asked, blobs, case, evaluation, mlp
 from govprune.checks import CHECKS
+import pandas, scipy.stats, sklearn.ensemble, torch._dynamo  # what ART wants, once for all children
 folder = Path(tempfile.mkdtemp())
 data = evaluation(folder, blobs(200, seed=0), features=("x*",))
 given = case(folder, mlp(6, 4, 2), mlp(6, 4, 2), data, trained_on=blobs(200, seed=1))
