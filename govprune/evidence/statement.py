@@ -129,8 +129,10 @@ def recompute(evidence: Evidence) -> None:
 
 
 def _rounded(verdict: Verdict) -> Any:
-    """What decides, to nine significant digits: more than a decision uses, fewer than platforms
-    differ by. Sentences and advice are left out: a later version may word them otherwise."""
+    """What decides, to nine significant digits: fewer than platforms differ by.
+
+    Sentences and advice are left out: a later version may word them otherwise.
+    """
     plain = to_json(verdict)
     for finding in plain["findings"]:
         del finding["reason"], finding["rows_to_decide"]
