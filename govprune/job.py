@@ -12,6 +12,7 @@ from .records import Record
 from .subjects import Subject, read_subject
 
 Text = Annotated[StrictStr, Field(min_length=1, max_length=500)]
+Digest = Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class ModelFiles(Record):
@@ -23,6 +24,8 @@ class ModelFiles(Record):
     """Function in it that takes nothing and returns a torch.nn.Module."""
     weights: Text
     """A .safetensors file. Pickled checkpoints are refused."""
+    sha256: Digest | None = None
+    """What the weights must be; another file is refused."""
 
 
 class StepSection(Record):
@@ -42,6 +45,8 @@ class EvaluationSection(Record):
 
     file: Text
     """CSV or Parquet."""
+    sha256: Digest | None = None
+    """What the file must be; another one is refused."""
     label: Text
     """Column with the true class."""
     classes: tuple[Text, ...] = ()
@@ -52,6 +57,8 @@ class EvaluationSection(Record):
     """Columns the model takes, in order; `workclass=*` stands for all that match, as they lie."""
     slices: tuple[Text, ...] = ()
     """Columns whose values are slices."""
+    groups: dict[Text, tuple[Text, ...]] = {}
+    """Values that must have rows, e.g. {sex: [Female, Male]}: a group that vanished is an error."""
     bins: dict[Text, tuple[FiniteFloat, ...]] = {}
     """Edges for numeric slice columns, e.g. {age: [30, 50]}."""
     mutable: tuple[Text, ...] | None = None
@@ -91,6 +98,8 @@ class Job(Record):
     def _two_models(self) -> Self:
         if self.baseline.weights == self.candidate.weights:
             raise ValueError("baseline and candidate are the same weights file")
+        if stray := sorted(set(self.evaluation.groups) - set(self.evaluation.slices)):
+            raise ValueError(f"evaluation.groups names '{stray[0]}', which is not among the slices")
         if len(set(self.evaluation.classes)) != len(self.evaluation.classes):
             raise ValueError("evaluation.classes names a class twice")
         return self

@@ -17,6 +17,7 @@ from .errors import InputError
 
 LIMIT = 1_000_000
 DEPTH = 40
+LONGEST_NUMBER = 30
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
 Path = tuple[str | int, ...]
@@ -101,6 +102,8 @@ def _build(
 def _scalar(node: Any, at: str, error: type[InputError]) -> Any:
     text: str = node.value
     if node.style is not None:  # quoted or block: text, always
+        return text
+    if len(text) > LONGEST_NUMBER:  # a digest may happen to look like a number
         return text
     if text in ("", "~", "null"):
         return None

@@ -58,6 +58,19 @@ def describe(path: Path, *, role: str, root: Path) -> Subject:
     return Subject(role=role, name=name, sha256=sha256, size=size)
 
 
+def expect(subject: Subject, sha256: str | None) -> None:
+    """Refuse a file that is not the one that was asked for.
+
+    Raises:
+        SubjectError: The digest differs.
+    """
+    if sha256 is not None and subject.sha256 != sha256:
+        raise SubjectError(
+            f"{subject.name}: is sha256 {subject.sha256}, not {sha256}; restore the file, or say "
+            "the new digest"
+        )
+
+
 def read_subject(path: Path, *, role: str, root: Path) -> tuple[Subject, bytes]:
     """Read a file once and return its subject with the very bytes that were hashed."""
     fd = open_regular(path)

@@ -36,6 +36,7 @@ evaluation:                   # rows both models are judged on: CSV or Parquet
   features: {features}        # columns in the model's order; "job=*" stands for all that match
   slices: {slices}            # columns whose values are groups
   # bins: {{age: [30, 50]}}     # edges for numeric slice columns
+  # groups: {{sex: [F, M]}}     # values that must have rows
 
 # fine_tuning:                # data that touched the weights; scanned, and used by privacy attacks
 #   - file: train.parquet

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..errors import SubjectError
 from ..job import EvaluationSection
 from ..policy.rules import SlicePolicy
-from ..subjects import Profile, SliceProfile
+from ..subjects import Profile, SliceProfile, expect
 from .slices import Axis, Codes, as_text, cut
 from .tables import Table, read_features, read_table, select
 
@@ -71,6 +71,7 @@ def read_evaluation(
     """
     path = root / section.file
     table, frame = read_table(path, role="evaluation", root=root)
+    expect(table.subject, section.sha256)
     for column in (section.label, *section.slices):
         if column not in frame.columns:
             raise SubjectError(f"{path}: no column '{column}'")

@@ -91,6 +91,11 @@ def _levels(
             f"{path}: slice column '{name}' holds values over {MAX_NAME} characters; slice by "
             "groups, not by free text"
         )
+    if lost := [group for group in section.groups.get(name, ()) if group not in levels]:
+        raise SubjectError(
+            f"{path}: no row with {name}={lost[0]}, which evaluation.groups names; an empty slice "
+            f"decides nothing. There are: {', '.join(levels[:12])}"
+        )
     index = {level: i for i, level in enumerate(levels)}
     return levels, np.fromiter((index[text] for text in texts), np.int64, len(texts))
 

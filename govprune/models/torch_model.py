@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ..errors import SubjectError
 from ..job import ModelFiles
-from ..subjects import Subject, read_subject
+from ..subjects import Subject, expect, read_subject
 
 if TYPE_CHECKING:
     import torch
@@ -109,7 +109,9 @@ def load(files: ModelFiles, *, role: str, root: Path) -> TorchModel:
     path = root / files.code
     code, source = read_subject(path, role=f"{role}-code", root=root)
     module = run_factory(path, source, files.factory)
-    return fill(module, root / files.weights, role=role, root=root, code=code)
+    model = fill(module, root / files.weights, role=role, root=root, code=code)
+    expect(model.weights, files.sha256)
+    return model
 
 
 def from_module(module: "torch.nn.Module", weights: Path, *, role: str, root: Path) -> TorchModel:

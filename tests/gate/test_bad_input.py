@@ -99,6 +99,22 @@ def empty_class(job):
     return "holds no row of class '2'"
 
 
+def vanished_group(job):
+    edit(job / "govprune.yaml", "slices: [g]", "slices: [g]\n  groups: {g: [p, q, r]}")
+    return "no row with g=r, which evaluation.groups names; an empty slice decides nothing"
+
+
+def wrong_digest(job):
+    weights = "weights: int8.safetensors"
+    edit(job / "govprune.yaml", weights, f"{weights}, sha256: {'0' * 64}")
+    return "int8.safetensors: is sha256 "
+
+
+def wrong_data_digest(job):
+    edit(job / "govprune.yaml", "label: y", f"label: y\n  sha256: {'f' * 64}")
+    return "evaluation.csv: is sha256 "
+
+
 def pickled_checkpoint(job):
     torch.save(load_file(job / "int8.safetensors"), job / "int8.pt")
     edit(job / "govprune.yaml", "int8.safetensors", "int8.pt")
