@@ -73,7 +73,7 @@ def test_clean_data_gives_zero_with_the_number_of_cells(tmp_path):
     values, figure, taken = measured(case(table(tmp_path, "t.parquet", columns)))
     assert set(values.values()) == {0}
     assert {m.basis.n for m in taken if isinstance(m, Measurement)} == {6}
-    assert figure.rows == ()
+    assert figure is None  # an empty table would say nothing
 
 
 def test_no_value_is_in_what_is_measured(tmp_path):
