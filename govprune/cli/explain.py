@@ -2,10 +2,14 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from . import output
+
+if TYPE_CHECKING:
+    from ..measurements import Paired
 
 METHODS = {
     "paired": "Tango's score interval for paired proportions (1998); harm: score test, Holm (1979)",
@@ -52,6 +56,7 @@ def command(bundle: Path, rule: str | None, keys: tuple[Path, ...]) -> int:
 
 def _explain(evidence: object, name: str) -> None:
     from ..evidence.statement import Evidence
+    from ..measurements import Paired
 
     if not isinstance(evidence, Evidence):
         raise TypeError(type(evidence))
@@ -73,9 +78,26 @@ def _explain(evidence: object, name: str) -> None:
         if f.status != "pass":
             click.echo(f"{'':15}{f.reason}")
         m = answers.get(f.question.key)
+        if m is not None and isinstance(m.basis, Paired) and m.basis.n and f.status != "pass":
+            click.echo(f"{'':15}{_second_opinion(m.basis, evidence.plan.alpha)}")
         for note in m.notes if m is not None and f.status != "pass" else ():
             click.echo(f"{'':15}{note}")
     click.echo(f"  would change it: {_remedy(found)}\n")
+
+
+def _second_opinion(basis: "Paired", alpha: float) -> str:
+    """Give another interval and McNemar's test on the same counts; neither decides anything."""
+    from ..stats.paired import mcnemar_mid_p, newcombe_paired
+
+    low, high = newcombe_paired(
+        basis.both, basis.baseline_only, basis.candidate_only, basis.neither, alpha
+    )
+    p = mcnemar_mid_p(basis.baseline_only, basis.candidate_only)
+    return (
+        f"{basis.baseline_only:,} only the baseline, {basis.candidate_only:,} only the candidate; "
+        f"second opinion: Newcombe [{output.number(low, 'points')}, "
+        f"{output.number(high, 'points')}], any change at all: McNemar mid-p {p:.2g}"
+    )
 
 
 def _remedy(found: list) -> str:  # type: ignore[type-arg]  # findings
