@@ -19,6 +19,12 @@ from .rules import Inconclusive, Policy, Rule, Severity
 Tier = Literal["stated", "wider", "too-small"]
 
 
+_NO_SLICES = (
+    "rule '{rule}' asks about slices, but the job names none: add `slices:` to evaluation, or drop "
+    "the rule with a reason"
+)
+
+
 class Question(Record):
     """One rule about one slice, with the bound that applies there."""
 
@@ -78,15 +84,15 @@ def make_plan(policy: Policy, profile: Profile, *, attempt: int = 1) -> Plan:
     """Ask every rule about everything it is about.
 
     Raises:
-        PolicyError: A rule asks about positives and the data has no positive class.
+        PolicyError: A rule asks about slices or positives, and the data has none.
     """
-    levels = _Levels(charged=charged_alpha(policy, attempt), stated=policy.alpha)
+    levels = _Levels(charged=charged_alpha(policy, attempt), first=charged_alpha(policy, 1))
     questions: list[Question] = []
     for rule in policy.rules:
         known = metric(rule.check, rule.metric)
         if known is None:  # a policy that was not read by `load`
             raise PolicyError(f"rule '{rule.id}': no metric '{rule.metric}'")
-        questions.extend(_ask(rule, known, profile, levels))
+        questions.extend(_never_vacuous(_ask(rule, known, profile, levels)))
     return Plan(
         policy_sha256=digest(policy),
         attempt=attempt,
@@ -100,8 +106,8 @@ def make_plan(policy: Policy, profile: Profile, *, attempt: int = 1) -> Plan:
 class _Levels:
     charged: float
     """What a pass is tested at."""
-    stated: float
-    """What decides which margin a slice is large enough for: the same at every attempt."""
+    first: float
+    """That of a first attempt: decides which margin a slice is large enough for, at every one."""
 
 
 def _ask(rule: Rule, asked: Metric, profile: Profile, levels: _Levels) -> list[Question]:
@@ -110,8 +116,12 @@ def _ask(rule: Rule, asked: Metric, profile: Profile, levels: _Levels) -> list[Q
         return [_question(rule, "all", None, n, levels)]
     if asked.scope == "attribute":
         names = [" x ".join(columns) for columns in profile.attributes]
+        if not names:
+            raise PolicyError(_NO_SLICES.format(rule=rule.id))
         return [_question(rule, name, None, None, levels) for name in names]
     chosen = profile.slices[:1] if rule.over == "whole" else profile.slices[1:]
+    if not chosen:
+        raise PolicyError(_NO_SLICES.format(rule=rule.id))
     labels: tuple[str | None, ...] = profile.labels if asked.rows == "label" else (None,)
     return [
         _question(rule, s.name, label, _rows(rule, asked, profile, s, label), levels)
@@ -145,22 +155,8 @@ def _margins(at_least: float | None, at_most: float | None) -> list[float]:
 
 
 def _question(rule: Rule, name: str, label: str | None, n: int | None, levels: _Levels) -> Question:
-    at_least, at_most = rule.at_least, rule.at_most
-    on_inconclusive: Inconclusive = rule.on_inconclusive
-    tier: Tier = "stated"
-    small = rule.small_slices
-    if n is not None and small is not None:
-
-        def large_enough() -> bool:
-            margins = _margins(at_least, at_most)
-            return all(n >= rows_for_power(m, levels.stated, small.churn) for m in margins)
-
-        if not large_enough():
-            tier = "wider"
-            at_least = at_least if small.at_least is None else small.at_least
-            at_most = at_most if small.at_most is None else small.at_most
-            if not large_enough():
-                tier, on_inconclusive = "too-small", small.below
+    at_least, at_most, tier = _bounds(rule, n, levels)
+    below = rule.small_slices.below if rule.small_slices else rule.on_inconclusive
     floors = [rows_floor(m, levels.charged) for m in _margins(at_least, at_most)]
     return Question(
         rule=rule.id,
@@ -171,9 +167,29 @@ def _question(rule: Rule, name: str, label: str | None, n: int | None, levels: _
         at_least=at_least,
         at_most=at_most,
         severity=rule.severity,
-        on_inconclusive=on_inconclusive,
+        on_inconclusive=below if tier == "too-small" else rule.on_inconclusive,
         needs=rule.needs,
         n=n,
         floor=None if n is None else max(floors, default=1),
         tier=tier,
     )
+
+
+def _bounds(rule: Rule, n: int | None, levels: _Levels) -> tuple[float | None, float | None, Tier]:
+    """Return the narrowest bounds that the slice has the rows for."""
+    small = rule.small_slices
+    if n is None or small is None:
+        return rule.at_least, rule.at_most, "stated"
+    steps = small.widen(rule.id, rule.at_least, rule.at_most)
+    for i, (at_least, at_most) in enumerate(steps):
+        needed = [rows_for_power(m, levels.first, small.churn) for m in _margins(at_least, at_most)]
+        if n >= max(needed, default=1):
+            return at_least, at_most, "wider" if i else "stated"
+    return *steps[-1], "too-small"
+
+
+def _never_vacuous(questions: list[Question]) -> list[Question]:
+    """Let "cannot tell" block where no slice is large enough for the rule at all."""
+    if any(q.tier != "too-small" for q in questions):
+        return questions
+    return [q.model_copy(update={"on_inconclusive": "block"}) for q in questions]

@@ -1,6 +1,6 @@
 """What is required: rules with bounds. A rule never runs a model and never sees a row."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, FiniteFloat, StrictBool, StrictInt, StrictStr, model_validator
 
@@ -18,17 +18,18 @@ class SmallSlices(Record):
     """What happens to a slice too small for the rule's own margin. Never silence.
 
     A slice is large enough for a margin when a harmless candidate with the granted churn would
-    pass it with 80 % power at the policy's alpha. That depends on the data alone, not on the
-    attempt: trying often makes passing harder, it never widens a margin.
+    pass it with 80 % power at the level of a first attempt. That depends on policy and data
+    alone: trying often makes passing harder, it never widens a margin. Where no slice is large
+    enough for a rule at all, its questions block: a rule that decides nothing clears nobody.
     """
 
     churn: FiniteFloat = Field(default=0.01, gt=0, lt=0.5)
     """Share of changed answers that a harmless candidate is granted for this purpose."""
 
-    at_least: FiniteFloat | None = None
-    """The wider bound, used wherever the slice has the rows for it."""
+    at_least: tuple[FiniteFloat, ...] = ()
+    """Wider and wider bounds; each slice gets the narrowest it has the rows for."""
 
-    at_most: FiniteFloat | None = None
+    at_most: tuple[FiniteFloat, ...] = ()
 
     below: Inconclusive = "block"
     """Where even the wider bound needs more rows: does "cannot tell" block, or is it reported?
@@ -36,6 +37,39 @@ class SmallSlices(Record):
 
     because: Sentence
     """Why this is acceptable; printed on the card."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        """Take one bound as a list of one."""
+        if not isinstance(given, dict):
+            return given
+        several = {k: given[k] for k in ("at_least", "at_most") if given.get(k) is not None}
+        lists = {k: v if isinstance(v, list | tuple) else [v] for k, v in several.items()}
+        return {k: v for k, v in given.items() if k not in ("at_least", "at_most")} | lists
+
+    def widen(
+        self, rule: str, at_least: float | None, at_most: float | None
+    ) -> list[tuple[float | None, float | None]]:
+        """List the pairs of bounds to try, the rule's own first.
+
+        Raises:
+            ValueError: A bound is not wider than the one before, or bounds another side.
+        """
+        lows = [] if at_least is None else [at_least, *self.at_least]
+        highs = [] if at_most is None else [at_most, *self.at_most]
+        if (self.at_least and not lows) or (self.at_most and not highs):
+            raise ValueError(f"rule '{rule}': small_slices bounds what the rule does not")
+        if sorted(set(lows), reverse=True) != lows or sorted(set(highs)) != highs:
+            raise ValueError(f"rule '{rule}': each bound of small_slices must be wider")
+        steps = max(len(lows), len(highs))
+        return [
+            (
+                lows[min(i, len(lows) - 1)] if lows else None,
+                highs[min(i, len(highs) - 1)] if highs else None,
+            )
+            for i in range(steps)
+        ]
 
 
 class Rule(Record):
@@ -89,11 +123,8 @@ class Rule(Record):
             names = ", ".join(m.id for m in CHECKS_BY_ID[self.check].metrics)
             raise ValueError(f"check '{self.check}' has no metric '{self.metric}'. It has: {names}")
         small = self.small_slices
-        if small is not None and (
-            (small.at_least is not None and self.at_least is None)
-            or (small.at_most is not None and self.at_most is None)
-        ):
-            raise ValueError(f"rule '{self.id}': small_slices bounds what the rule does not")
+        if small is not None:
+            small.widen(self.id, self.at_least, self.at_most)
         if self.id in self.needs:
             raise ValueError(f"rule '{self.id}' needs itself")
         return self

@@ -21,7 +21,11 @@ def rule(**fields):
 
 def world(rules, *measurements, slices=("a", "b"), n=1000, unmeasured=()):
     whole = SliceProfile(name="all", attributes=(), by_label=(("0", n), ("1", n)))
-    parts = [SliceProfile(name=s, attributes=("g",), by_label=(("0", n), ("1", n))) for s in slices]
+    sizes = slices if isinstance(slices, dict) else dict.fromkeys(slices, n)
+    parts = [
+        SliceProfile(name=name, attributes=("g",), by_label=(("0", rows), ("1", rows)))
+        for name, rows in sizes.items()
+    ]
     data = Profile(labels=("0", "1"), positive="1", slices=(whole, *parts))
     made = Policy(name="p", attempts="counted", rules=tuple(rules))
     plan = policy.make_plan(made, data)
@@ -137,13 +141,21 @@ def test_a_rule_that_only_reports_decides_nothing():
 
 def test_a_slice_too_small_is_reported_and_still_blocks_when_harm_is_shown():
     small = rule(small_slices={"at_least": -0.05, "below": "report", "because": "few people"})
-    quiet = world([rule(id="w", over="whole"), small], change("all", 0), change("a", 1, n=40),
-                  slices=("a",), n=20)  # fmt: skip
-    loud = world([rule(id="w", over="whole"), small], change("all", 0), change("a", 20, n=40),
-                 slices=("a",), n=20)  # fmt: skip
+    sizes = {"many": 1000, "few": 20}
+
+    quiet = world([small], change("many", 0), change("few", 1, n=40), slices=sizes)
+    loud = world([small], change("many", 0), change("few", 20, n=40), slices=sizes)
 
     assert (quiet.result, states(quiet)) == ("PASSED", ["pass", "inconclusive"])
     assert (loud.result, states(loud)) == ("FAILED", ["pass", "fail"])
+
+
+def test_slices_that_are_all_too_small_clear_nobody():
+    small = rule(small_slices={"at_least": -0.05, "below": "report", "because": "few people"})
+
+    verdict = world([small], change("few", 0, n=40), slices={"few": 20})
+
+    assert verdict.result == "UNDECIDED"
 
 
 def test_passed_cannot_be_written_above_a_failure():
@@ -163,7 +175,8 @@ def test_credit_judges_adverse_impact_from_the_archive_alone():
     """The pack reads; what a bare archive does not hold is not measured."""
     credit = policy.load("credit", root=Path()).policy
     whole = SliceProfile(name="all", attributes=(), by_label=(("0", 5000), ("1", 5000)))
-    plan = policy.make_plan(credit, Profile(labels=("0", "1"), positive="1", slices=(whole,)))
+    part = SliceProfile(name="g=a", attributes=("g",), by_label=(("0", 5000), ("1", 5000)))
+    plan = policy.make_plan(credit, Profile(labels=("0", "1"), positive="1", slices=(whole, part)))
 
     verdict = policy.decide(policy.judge(plan, ()))
 

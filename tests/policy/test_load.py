@@ -108,7 +108,8 @@ from govprune import policy
 from govprune.subjects import Profile, SliceProfile
 p = policy.load("credit", root=Path())
 all_ = SliceProfile(name="all", attributes=(), by_label=(("0", 500), ("1", 500)))
-plan = policy.make_plan(p.policy, Profile(labels=("0", "1"), positive="1", slices=(all_,)))
+part = SliceProfile(name="g=a", attributes=("g",), by_label=(("0", 500), ("1", 500)))
+plan = policy.make_plan(p.policy, Profile(labels=("0", "1"), positive="1", slices=(all_, part)))
 assert policy.decide(policy.judge(plan, ())).result == "UNDECIDED"
 heavy = {"torch", "fairlearn", "art", "weasyprint", "pandas", "sklearn", "polars"}
 sys.exit(",".join(heavy & set(sys.modules)) or None)

@@ -28,13 +28,15 @@ def tpr(plan: policy.Plan) -> dict[str, policy.Question]:
 
 
 def test_every_slice_is_asked_about():
-    asked = tpr(policy.make_plan(CREDIT, profile(large=255, middling=254, small=86, empty=0)))
+    groups = {"large": 344, "middling": 343, "smaller": 102, "small": 31, "empty": 0}
+    asked = tpr(policy.make_plan(CREDIT, profile(**groups)))
 
     assert {name: (q.tier, q.at_least) for name, q in asked.items()} == {
         "g=large": ("stated", -0.02),
         "g=middling": ("wider", -0.05),
-        "g=small": ("too-small", -0.05),
-        "g=empty": ("too-small", -0.05),
+        "g=smaller": ("wider", -0.1),
+        "g=small": ("too-small", -0.1),
+        "g=empty": ("too-small", -0.1),
     }
     assert asked["g=small"].on_inconclusive == "report"
     assert asked["g=middling"].on_inconclusive == "block"
@@ -71,3 +73,16 @@ def test_rates_of_positives_need_a_positive_class():
 
     with pytest.raises(PolicyError, match="names no positive class"):
         policy.make_plan(CREDIT, data)
+
+
+def test_a_rule_that_no_slice_is_large_enough_for_blocks():
+    """Otherwise a data set of small groups only would be cleared without one answer."""
+    asked = tpr(policy.make_plan(CREDIT, profile(small=31, empty=0)))
+
+    assert {q.tier for q in asked.values()} == {"too-small"}
+    assert {q.on_inconclusive for q in asked.values()} == {"block"}
+
+
+def test_a_rule_about_slices_needs_slices():
+    with pytest.raises(PolicyError, match="asks about slices, but the job names none"):
+        policy.make_plan(CREDIT, profile())

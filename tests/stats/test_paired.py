@@ -1,7 +1,7 @@
 """The paired statistics reproduce what has been published, and hold their level."""
 
 from itertools import product
-from math import comb
+from math import comb, pi
 
 import pytest
 from hypothesis import given
@@ -97,11 +97,26 @@ def test_power_reproduces_the_published_value():
     assert round(power(500, 0.02, 0.05, 0.04), 3) == 0.687
 
 
-@pytest.mark.parametrize(("margin", "rows"), [(0.02, 255), (0.05, 87)])
+FIRST_ATTEMPT = 0.05 * 6 / pi**2
+
+
+@pytest.mark.parametrize(("margin", "rows"), [(0.02, 344), (0.05, 103), (0.1, 32)])
 def test_rows_for_power_are_what_the_packs_say(margin, rows):
-    assert rows_for_power(margin, 0.05, 0.01) == rows
-    assert power(rows, margin, 0.05, 0.01) >= 0.8
-    assert power(rows - 1, margin, 0.05, 0.01) < 0.8
+    assert rows_for_power(margin, FIRST_ATTEMPT, 0.01) == rows
+    assert power(rows, margin, FIRST_ATTEMPT, 0.01) >= 0.8
+    assert power(rows - 1, margin, FIRST_ATTEMPT, 0.01) < 0.8
+
+
+@pytest.mark.parametrize("margin", [0.01, 0.02])
+def test_the_approximation_for_many_rows_is_close(margin, monkeypatch):
+    exact = rows_for_power.__wrapped__(margin, 0.05, 0.05)
+    monkeypatch.setattr("govprune.stats.paired.EXACT_UP_TO", 0)
+
+    assert rows_for_power.__wrapped__(margin, 0.05, 0.05) == pytest.approx(exact, rel=0.1)
+
+
+def test_a_margin_next_to_nothing_is_answered_at_once():
+    assert rows_for_power(1e-5, 0.05, 0.4) > 10**9
 
 
 counts = st.integers(0, 60)
