@@ -35,7 +35,8 @@ demo: $(STAMP)
 test: $(STAMP)
 	@command -v pdfsig >/dev/null && command -v qpdf >/dev/null || \
 	  { echo "The tests check the card with real PDF tools. Next: apt-get install $(TOOLS) (or: make system)"; exit 2; }
-	$(BIN)/pytest -n 2 --dist worksteal
+	@# One thread each: two test processes with two threads each wait for one another.
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 check: $(STAMP)
 	$(BIN)/ruff format --check

@@ -33,7 +33,7 @@ def reconstruct(
     Returns:
         Reconstructions in data units, same shape as `begin`.
     """
-    with quiet(seed):
+    with quiet(seed, threads=1):
         from art.attacks.inference.model_inversion import MIFace
 
         wrapped = classifier(
