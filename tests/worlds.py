@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from govprune import policy
+from govprune.catalogue import metric
 from govprune.checks import Case, Check, Scores
 from govprune.data import EvaluationData, read_evaluation, read_features, read_table
 from govprune.job import EvaluationSection
@@ -103,6 +104,18 @@ def pack(name: str) -> policy.Policy:
     return policy.load(name, root=Path.cwd()).policy
 
 
+def _askable(chosen: policy.Policy, data: EvaluationData) -> policy.Policy:
+    """Leave out rules about slices where a world has none, as a job would have to."""
+    if data.axes:
+        return chosen
+    whole = tuple(
+        rule
+        for rule in chosen.rules
+        if rule.over == "whole" or metric(rule.check, rule.metric).scope == "whole"
+    )
+    return chosen.model_copy(update={"rules": whole})
+
+
 class Answers:
     """What some checks measured, and what a shipped pack makes of it."""
 
@@ -110,7 +123,9 @@ class Answers:
         found = list(items)
         self.measurements = [item for item in found if isinstance(item, Measurement)]
         self.figures = [item for item in found if isinstance(item, Figure)]
-        self.findings = policy.judge(policy.make_plan(pack(name), data.profile), self.measurements)
+        self.findings = policy.judge(
+            policy.make_plan(_askable(pack(name), data), data.profile), self.measurements
+        )
 
     def basis(self, metric: str, where: str = "all", label: str | None = None):
         """Return what one metric rests on."""
