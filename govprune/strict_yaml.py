@@ -1,6 +1,7 @@
 """YAML from a hostile source, read strictly, with the line of every value.
 
-Refused: a key given twice, anchors and aliases, tags, several documents, keys that are not
+Refused: control characters, a key given twice,
+anchors and aliases, tags, several documents, keys that are not
 text, numbers that are not finite, more than 1 MB. `no`, `on` and `1:30` stay text: only
 `true` and `false` are truth values, only decimal numbers are numbers (YAML 1.2 core).
 """
@@ -88,8 +89,8 @@ def _build(
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             at = f"{source}:{key_node.start_mark.line + 1}"
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise error(f"{at}: a key must be text")
+            if not isinstance(key_node, yaml.ScalarNode) or not key_node.value.isprintable():
+                raise error(f"{at}: a key must be plain text")
             key = key_node.value
             if key in result:
                 raise error(f"{at}: the key {key!r} is given twice; keep one")
@@ -100,7 +101,7 @@ def _build(
 
 
 def _scalar(node: Any, at: str, error: type[InputError]) -> Any:
-    text: str = node.value
+    text = _visible(node.value, at, error)
     if node.style is not None:  # quoted or block: text, always
         return text
     if len(text) > LONGEST_NUMBER:  # a digest may happen to look like a number
@@ -120,6 +121,14 @@ def _scalar(node: Any, at: str, error: type[InputError]) -> Any:
         return number
     if text.lower() in (".inf", "-.inf", "+.inf", ".nan"):
         raise error(f"{at}: {text} is not a finite number")
+    return text
+
+
+def _visible(text: str, at: str, error: type[InputError]) -> str:
+    """Refuse what would steer a terminal or end a file name."""
+    for c in text:
+        if not c.isprintable() and c not in "\n\t":
+            raise error(f"{at}: text holds the control character {c!a}; remove it")
     return text
 
 

@@ -63,9 +63,11 @@ def _explain(evidence: object, name: str) -> None:
     rule = next(r for r in evidence.policy.rules if r.id == name)
     found = [f for f in evidence.verdict.findings if f.question.rule == name]
     answers = {m.key: m for m in evidence.measurements}
-    click.echo(f"{name}: {rule.title or f'{rule.metric} of {rule.check}'}")
+    click.echo(
+        f"{name}: {output.plain(rule.title) if rule.title else f'{rule.metric} of {rule.check}'}"
+    )
     if rule.because:
-        click.echo(f"  why      {' '.join(rule.because.split())}")
+        click.echo(f"  why      {output.plain(' '.join(rule.because.split()))}")
     kinds = {answers[f.question.key].basis.kind for f in found if f.question.key in answers}
     for kind in sorted(kinds - {"undefined"} or kinds):
         click.echo(f"  method   {METHODS[kind]}")
@@ -76,12 +78,12 @@ def _explain(evidence: object, name: str) -> None:
     for f in found:
         click.echo(output.finding_line(f))
         if f.status != "pass":
-            click.echo(f"{'':15}{f.reason}")
+            click.echo(f"{'':15}{output.plain(f.reason)}")
         m = answers.get(f.question.key)
         if m is not None and isinstance(m.basis, Paired) and m.basis.n and f.status != "pass":
             click.echo(f"{'':15}{_second_opinion(m.basis, evidence.plan.alpha)}")
         for note in m.notes if m is not None and f.status != "pass" else ():
-            click.echo(f"{'':15}{note}")
+            click.echo(f"{'':15}{output.plain(note)}")
     click.echo(f"  would change it: {_remedy(found)}\n")
 
 

@@ -44,7 +44,8 @@ def command(
     if kind == "json":
         click.echo(json.dumps(verdict.model_dump(mode="json"), indent=2))
         return code
-    click.echo(f"{evidence.title}, judged under {chosen.name} {chosen.version} from the archive")
+    title = output.plain(evidence.title)
+    click.echo(f"{title}, judged under {chosen.name} {chosen.version} from the archive")
     for line in output.findings(verdict, verbose=verbose):
         click.echo(line)
     click.echo(output.verdict_line(verdict))

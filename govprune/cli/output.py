@@ -47,9 +47,9 @@ def finding_line(f: Finding) -> str:
     q = f.question
     known = metric(q.check, q.metric)
     unit = known.unit if known else "ratio"
-    where = q.slice if q.label is None else f"{q.slice}, class {q.label}"
+    where = plain(q.slice if q.label is None else f"{q.slice}, class {q.label}")
     if f.status == "not_measured":
-        effect, bound = f.reason, ""
+        effect, bound = plain(f.reason), ""
     else:
         effect = number(f.value, unit)
         if f.low is not None and f.high is not None and f.low != f.high:
@@ -66,6 +66,11 @@ def finding_line(f: Finding) -> str:
     word = f"{WORDS[f.status]:<12}"
     word = coloured(word, COLOURS.get(f.status))
     return f"  {word} {q.rule:<30} {where:<34} {effect}   {bound}{note}"
+
+
+def plain(text: str) -> str:
+    """Write out what would steer a terminal; archives may be hostile."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def findings(verdict: Verdict, *, verbose: bool = False) -> Iterator[str]:
