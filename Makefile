@@ -31,6 +31,7 @@ install: $(STAMP)
 demo: $(STAMP)
 	@$(BIN)/govprune doctor | grep -v '^  ok' || true
 	$(BIN)/govprune demo --out demo
+	@echo "        (first: source $(BIN)/activate)"
 
 test: $(STAMP)
 	@command -v pdfsig >/dev/null && command -v qpdf >/dev/null || \

@@ -126,7 +126,12 @@ def _cannot_rule_out(facts: Facts, f: Finding) -> str:
     q, name = f.question, words.lower_first(facts.metric_name(f))
     end = f.low if q.at_least is not None else f.high
     limit = q.at_least if q.at_least is not None else q.at_most
-    if facts.unit(f) != "points" or end is None or limit is None:
+    clears = (
+        end is not None
+        and limit is not None
+        and (end >= limit if q.at_least is not None else end <= limit)
+    )  # then something else keeps it open, e.g. a rule it rests on
+    if facts.unit(f) != "points" or end is None or limit is None or clears:
         return f"{facts.rule(f).id} is open for {words.asked_of(q)}: {words.ended(f.reason)}"
     verb = "falls" if end < 0 else "rises"
     return (

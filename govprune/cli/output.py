@@ -18,6 +18,8 @@ WORDS = {
     "pass": "pass",
 }
 COLOURS = {"fail": "red", "inconclusive": "yellow", "not_measured": "yellow"}
+SHOWN = 12
+"""Findings printed without --verbose; the rest is counted."""
 ORDER = {"fail": 0, "not_measured": 1, "inconclusive": 2, "pass": 3}
 RESULT_COLOURS = {"PASSED": "green", "FAILED": "red", "UNDECIDED": "yellow"}
 
@@ -84,14 +86,18 @@ def findings(verdict: Verdict, *, verbose: bool = False) -> Iterator[str]:
             -1.0 if f.p_adjusted is None else f.p_adjusted,
         ),
     )
-    shown = order if verbose else [f for f in order if f.blocks or f.status == "fail"][:12]
+    shown = order if verbose else [f for f in order if f.blocks or f.status == "fail"][:SHOWN]
     for f in shown:
         yield finding_line(f)
-    if rest := len(order) - len(shown):
-        hidden = [f for f in order if f not in shown]
-        passing = sum(f.status == "pass" for f in hidden)
-        what = "all pass" if passing == rest else f"{passing} pass, {rest - passing} do not block"
-        yield f"  ... {rest} more: {what} (--verbose shows them)"
+    hidden = order[:]
+    for f in shown:
+        hidden.remove(f)
+    if hidden:
+        parts = _counts([f for f in hidden if f.blocks])
+        parts += [f"{n} pass" for n in [sum(f.status == "pass" for f in hidden)] if n]
+        other = sum(f.status != "pass" and not f.blocks for f in hidden)
+        parts += [f"{other} reported only"] if other else []
+        yield f"  ... {len(hidden)} more: {', '.join(parts)} (--verbose shows them)"
 
 
 COUNTED = (
@@ -124,9 +130,9 @@ def _counts(findings: list[Finding]) -> list[str]:
 
 @contextmanager
 def progress_bar() -> Iterator[Any]:
-    """Yield a progress callback: a bar on a terminal, nothing elsewhere."""
+    """Yield a progress callback: a bar on a terminal, a line per stage elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda *_: None
+        yield lambda what, done, total: click.echo(f"  {done}/{total} {what}", err=True)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn

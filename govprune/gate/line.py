@@ -85,6 +85,7 @@ def gate(
         candidate_scores=Scores(_scores(inputs.candidate, inputs.data)),
         seed=inputs.seed,
     )
+    _refuse_upside_down(case)
     measurements, figures, unmeasured = _measure(case, wanted, inputs.policy, progress, total)
     progress("judging", total - 2, total)
     verdict = policy.decide(policy.judge(plan, measurements, unmeasured))
@@ -111,6 +112,24 @@ def _scores(model: "TorchModel", data: EvaluationData) -> Any:
             "the order of the model's outputs, or fix the factory"
         )
     return scores
+
+
+def _refuse_upside_down(case: "Case") -> None:
+    """Refuse a baseline that agrees with the labels less than chance would (Cohen's kappa < 0).
+
+    Classes in another order than the outputs turn every harm into an improvement.
+    """
+    import numpy as np
+
+    labels, said = case.data.labels, case.baseline_scores.predictions
+    shares = [np.bincount(x, minlength=len(case.data.classes)) / len(x) for x in (labels, said)]
+    right, by_chance = float((labels == said).mean()), float(shares[0] @ shares[1])
+    if right < by_chance:
+        raise InputError(
+            f"the baseline is right on {100 * right:.1f} % of rows, less than chance "
+            f"({100 * by_chance:.1f} %). Is evaluation.classes {list(case.data.classes[:8])} in "
+            "the order of the model's outputs?"
+        )
 
 
 def _measure(

@@ -19,6 +19,9 @@ from ..records import Record
 from ..stats.paired import rows_to_decide
 from .plan import Plan, Question
 
+NOBODY_COLLECTS = 1_000_000
+"""Rows beyond which advice to collect more is no advice."""
+
 Status = Literal["pass", "fail", "inconclusive", "not_measured"]
 
 
@@ -119,6 +122,8 @@ def _finding(
         bound = question.at_least if question.at_least is not None else question.at_most
         b = m.basis
         needed = rows_to_decide(b.baseline_only, b.candidate_only, b.n, bound or 0.0, plan.alpha)
+        needed = max(needed, question.floor or 0) if needed else None
+        needed = None if needed and needed > NOBODY_COLLECTS else needed
     return Finding(
         question=question,
         status=status,

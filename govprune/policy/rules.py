@@ -122,12 +122,27 @@ class Rule(Record):
         if metric(self.check, self.metric) is None:
             names = ", ".join(m.id for m in CHECKS_BY_ID[self.check].metrics)
             raise ValueError(f"check '{self.check}' has no metric '{self.metric}'. It has: {names}")
+        self._within_reach()
         small = self.small_slices
         if small is not None:
             small.widen(self.id, self.at_least, self.at_most)
         if self.id in self.needs:
             raise ValueError(f"rule '{self.id}' needs itself")
         return self
+
+    def _within_reach(self) -> None:
+        """Refuse bounds that nothing could break."""
+        asked = metric(self.check, self.metric)
+        if asked is None or asked.unit not in ("points", "share"):
+            return
+        lowest = -1.0 if asked.unit == "points" else 0.0
+        if (self.at_least is not None and self.at_least <= lowest) or (
+            self.at_most is not None and self.at_most >= 1.0
+        ):
+            raise ValueError(
+                f"rule '{self.id}': nothing could break this bound; bounds are fractions: -0.02 is "
+                "2 points"
+            )
 
 
 class SlicePolicy(Record):

@@ -34,8 +34,8 @@ def tango_z(baseline_only: float, candidate_only: float, n: float, delta: float)
     c = -baseline_only * delta * (1.0 - delta)
     q = (sqrt(max(b * b - 4.0 * a * c, 0.0)) - b) / (2.0 * a)
     variance = n * (2.0 * q + delta * (1.0 - delta))
-    if variance <= 0.0:
-        return 0.0 if gap == 0 else inf if gap > 0 else -inf
+    if variance <= 0.0:  # also where delta is so near 0 that its variance underflows
+        return 0.0 if abs(gap) <= 1e-9 * n else inf if gap > 0 else -inf
     return gap / sqrt(variance)
 
 

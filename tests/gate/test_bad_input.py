@@ -115,6 +115,16 @@ def wrong_data_digest(job):
     return "evaluation.csv: is sha256 "
 
 
+def classes_upside_down(job):
+    edit(job / "govprune.yaml", "label: y", "label: y\n  classes: ['1', '0']")
+    return "less than chance (49.9 %). Is evaluation.classes ['1', '0'] in the order of"
+
+
+def bound_beyond_reach(job):
+    edit(job / "policy.yaml", "at_least: -0.03", "at_least: -2")
+    return "bounds are fractions: -0.02 is 2 points"
+
+
 def pickled_checkpoint(job):
     torch.save(load_file(job / "int8.safetensors"), job / "int8.pt")
     edit(job / "govprune.yaml", "int8.safetensors", "int8.pt")
