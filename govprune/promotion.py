@@ -239,6 +239,15 @@ def _refuse_judged_worse_since(found: Verified, log: Path, trusted: Sequence[Tru
                 f"{entry.result}; a pass from before does not count",
                 undecided=entry.result == "UNDECIDED",
             )
+    # A step on top of a refused model is measured against that model: its harm would not show.
+    baseline = identity(found.evidence.subjects, "baseline")
+    before = [entry for entry in state.entries if entry.candidate == baseline]
+    if before and before[-1].result != "PASSED":
+        raise PromotionRefused(
+            f"{log}: the baseline of this candidate was itself judged on {before[-1].time} and "
+            f"{before[-1].result}; gate the candidate against the model that is in use",
+            undecided=before[-1].result == "UNDECIDED",
+        )
 
 
 def _verdict_under(policy: Policy, found: Verified) -> Verdict:

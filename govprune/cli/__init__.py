@@ -3,6 +3,7 @@
 Exit codes: 0 passed, 1 failed, 2 usage or input, 3 undecided, 4 verification failed.
 """
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -62,6 +63,9 @@ def app() -> None:
 
 def main() -> None:
     """Run the command line; every expected problem ends in one sentence and its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without ≥ gets a ?
     try:
         code = app.main(standalone_mode=False)
     except click.exceptions.Abort:

@@ -76,6 +76,8 @@ def _is_log_of(bundle: Path) -> bool:
         return False
     try:
         note = Proof.model_validate_json(read_bundle(bundle)[PROOF_FILE]).checkpoint
-        return note is not None and read_note(note, source="proof").origin == Log(LOG).origin
+        origin = None if note is None else read_note(note, source="proof").origin
     except (ValidationError, EvidenceError):
         return False
+    # A log that cannot be read stops the promotion: it may hold a newer verdict.
+    return origin is not None and origin == Log(LOG).origin

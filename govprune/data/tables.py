@@ -82,8 +82,9 @@ def read_features(
     """
     import numpy as np
 
+    schema = frame.schema  # made anew at every access
     for name in names:
-        kind = frame.schema[name]
+        kind = schema[name]
         if not (kind.is_numeric() or str(kind) == "Boolean"):
             raise SubjectError(
                 f"{path}: feature '{name}' is {kind}, not a number; encode it in the file "

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from ..errors import EvidenceError
+from ..errors import EvidenceError, PolicyError
 from ..lineage import Step
 from ..measurements import Figure, Measurement, Unmeasured
 from ..policy import Plan, Policy, Verdict, decide, judge, make_plan
@@ -120,10 +120,13 @@ def recompute(evidence: Evidence) -> None:
     Raises:
         EvidenceError: The evidence says something its own counts do not.
     """
-    plan = make_plan(evidence.policy, evidence.profile, attempt=evidence.plan.attempt)
+    try:
+        plan = make_plan(evidence.policy, evidence.profile, attempt=evidence.plan.attempt)
+        verdict = decide(judge(plan, evidence.measurements, evidence.unmeasured))
+    except (ArithmeticError, LookupError, ValueError, PolicyError) as error:
+        raise EvidenceError(f"cannot be computed again from its own counts ({error})") from error
     if plan != evidence.plan:
         raise EvidenceError("the plan does not follow from the policy and the data profile")
-    verdict = decide(judge(plan, evidence.measurements, evidence.unmeasured))
     if _rounded(verdict) != _rounded(evidence.verdict):
         raise EvidenceError("the findings do not follow from the measurements")
 

@@ -1,5 +1,6 @@
 """What a person starts: a job file, or a step that was watched in Python."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,6 @@ from ..errors import InputError
 from ..evidence.keys import load_signing_keys
 from ..job import EvaluationSection, FineTuningSection
 from ..policy import Plan, make_plan
-from ..subjects import describe
 from .inputs import (
     Inputs,
     load_policy,
@@ -135,5 +135,6 @@ def gate_step(
 
 
 def _renamed(model: "TorchModel", folder: Path, root: Path) -> "TorchModel":
-    path = folder / Path(model.weights.name).name
-    return replace(model, weights=describe(path, role=model.role, root=root))
+    """Name the weights relative to `root`. The digest stays that of the bytes that were loaded."""
+    name = os.path.relpath((folder / model.weights.name).resolve(), root.resolve())
+    return replace(model, weights=model.weights.model_copy(update={"name": name}))

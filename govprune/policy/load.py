@@ -1,5 +1,6 @@
 """Policies from YAML: strict, with the line of every mistake; `extends` resolved and digested."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,10 @@ def load(name: str | Path, *, root: Path) -> PolicySource:
     seen: set[Path] = set()
     following: Path | None = path
     while following is not None:
-        if following.resolve() in seen or len(seen) >= MAX_EXTENDS:
+        real = Path(os.path.realpath(following))
+        if real in seen or len(seen) >= MAX_EXTENDS:
             raise PolicyError(f"{following}: policies extend each other in a circle, or too deeply")
-        seen.add(following.resolve())
+        seen.add(real)
         subject, document, yaml = _read(following, root)
         files.append(subject)
         chain.append((document, yaml))

@@ -128,6 +128,15 @@ class Rule(Record):
             small.widen(self.id, self.at_least, self.at_most)
         if self.id in self.needs:
             raise ValueError(f"rule '{self.id}' needs itself")
+        lenient = self.on_inconclusive == "report" or (
+            small is not None and small.below == "report"
+        )
+        if self.needs and self.severity == "block" and lenient:
+            # Otherwise losing the control would turn a failure into a pass.
+            raise ValueError(
+                f"rule '{self.id}' needs others, so what it cannot tell must block: leave "
+                "on_inconclusive and small_slices.below at block"
+            )
         return self
 
     def _within_reach(self) -> None:

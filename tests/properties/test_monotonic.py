@@ -62,7 +62,8 @@ questions = [(c.id, m.id) for c in CATALOGUE for m in c.metrics]
 def policies(draw):
     """Small policies with reports, needs, small-slice clauses and both attempts settings."""
     rules = []
-    for i in range(draw(st.integers(1, 5))):
+    count = draw(st.integers(1, 5))
+    for i in range(count):
         check, name = draw(st.sampled_from(questions[:10]))
         # A share has no bound below nought; a change in points has.
         share = metric(check, name).unit == "share"
@@ -71,15 +72,19 @@ def policies(draw):
             "below": draw(st.sampled_from(["block", "report"])),
             "because": "x",
         }
+        needs = ("r0",) if i and draw(st.booleans()) else ()
+        lenient = st.just("block") if needs else st.sampled_from(["block", "report"])
+        small["below"] = draw(lenient)
         rules.append(
             Rule(
                 id=f"r{i}", check=check, metric=name, at_least=None if share else -0.05,
                 at_most=0.2 if share else draw(st.sampled_from([None, 0.2])),
                 over=draw(st.sampled_from(["whole", "slices"])),
-                severity="block" if i == 0 else draw(st.sampled_from(["block", "report"])),
-                on_inconclusive=draw(st.sampled_from(["block", "report"])),
+                # The last one blocks; the one that others need may be reported only.
+                severity="block" if i == count - 1 else draw(st.sampled_from(["block", "report"])),
+                on_inconclusive=draw(lenient),
                 small_slices=draw(st.sampled_from([None, small])),
-                needs=("r0",) if i and draw(st.booleans()) else (),
+                needs=needs,
             )
         )  # fmt: skip
     return Policy(
