@@ -63,6 +63,8 @@ def test_a_rule_without_a_bound_is_refused_with_its_line(tmp_path):
         ("name: p\nextends: p.yaml\nrules:" + RULE, "circle"),
         ("name: p\nparams: {nothing: {}}\nrules:" + RULE, "'nothing', which does not exist"),
         ("name: p\nrules:" + RULE + "    needs: [ghost]\n", "needs 'ghost', which does not exist"),
+        ("name: p\nrules:" + RULE + "    needs: [x]\n    on_inconclusive: report\n",
+         "what it cannot tell must block"),
         ("name: p\nrules:" + RULE + "    severity: report\n", "could never fail a model"),
         ("name: p\ndrop: [{rule: ghost, because: x}]\nrules:" + RULE, "no rule 'ghost' to drop"),
         ('name: "a\\0b"\nrules:' + RULE, "p.yaml:1: text holds the control character '\\x00'"),

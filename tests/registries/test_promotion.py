@@ -277,3 +277,15 @@ def test_a_served_model_must_be_vouched_for_by_somebody_trusted(shop, tmp_path):
         verify_served(
             shop.registry, name="small", alias="champion", trusted=stranger.trusted, now=NOW
         )
+
+
+def test_a_step_on_top_of_a_refused_model_is_refused(shop):
+    """Pruned and refused, then rounded: measured against the refused model, nothing is lost."""
+    refused = shop.seal("FAILED", out="refused")
+    (shop.root / "models/dense.safetensors").write_bytes((shop.root / MODEL).read_bytes())
+    shop.write(MODEL, b"the refused model, rounded")
+    rounded = shop.seal(out="rounded")
+
+    with pytest.raises(PromotionRefused, match="the baseline of this candidate was itself judged"):
+        shop.promote(rounded, log=shop.log.path)
+    assert refused.is_dir()
