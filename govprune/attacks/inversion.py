@@ -5,10 +5,15 @@ independent judge, trained on the evaluation rows only, says whether a reconstru
 class it was made for.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from .art import Box, Rows, classifier, quiet
+
+if TYPE_CHECKING:
+    import torch
 
 Codes = npt.NDArray[np.int64]
 
@@ -21,7 +26,14 @@ def starts(features: Rows, count: int, seed: int) -> Rows:
 
 
 def reconstruct(
-    module: object, box: Box, begin: Rows, targets: Codes, *, steps: int, rate: float, seed: int
+    module: "torch.nn.Module",
+    box: Box,
+    begin: Rows,
+    targets: Codes,
+    *,
+    steps: int,
+    rate: float,
+    seed: int,
 ) -> Rows:
     """Climb the probability of the target class from each start.
 
@@ -37,7 +49,7 @@ def reconstruct(
         from art.attacks.inference.model_inversion import MIFace
 
         wrapped = classifier(
-            module,  # type: ignore[arg-type]  # a torch module; torch is not imported here
+            module,
             box,
             classes=int(targets.max()) + 1,
             probabilities=True,

@@ -4,10 +4,15 @@ Two attacks that see the scores and the true label: the loss threshold (Yeom et 
 ART's trained black-box attack (after Shokri et al. 2017).
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from .art import Box, Rows, classifier, quiet
+
+if TYPE_CHECKING:
+    import torch
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -21,7 +26,7 @@ def loss_scores(logits: Floats, labels: Codes) -> Floats:
 
 
 def black_box_scores(
-    module: object,
+    module: "torch.nn.Module",
     box: Box,
     members: tuple[Rows, Floats, Codes],
     others: tuple[Rows, Floats, Codes],
@@ -42,7 +47,7 @@ def black_box_scores(
     with quiet(seed):
         from art.attacks.inference.membership_inference import MembershipInferenceBlackBox
 
-        wrapped = classifier(module, box, classes=classes)  # type: ignore[arg-type]  # a torch module
+        wrapped = classifier(module, box, classes=classes)
         attack = MembershipInferenceBlackBox(wrapped, attack_model_type="rf")
         attack.fit(
             y=members[2][:half],

@@ -62,7 +62,7 @@ def _effective(
     return tensor if mask is None else tensor * mask
 
 
-def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:  # noqa: ARG001 none
+def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
     """Count both files and compare with the claim."""
     before, after = contents(case.baseline), contents(case.candidate)
     errors = dict(_errors(case, before, after))

@@ -13,7 +13,7 @@ from .base import Case, Check, NoParams, paired
 SATURATED = 1.0 - 1e-6
 
 
-def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:  # noqa: ARG001 none
+def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
     """Count predicted classes and different outputs."""
     classes = case.data.classes
     n = len(case.data.labels)

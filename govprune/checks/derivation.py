@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:  # noqa: ARG001 none
+def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
     """Compare the two files tensor by tensor."""
     baseline, candidate = _unmasked(case.baseline.tensors), _unmasked(case.candidate.tensors)
     total = sum(t.numel() for t in candidate.values())

@@ -11,7 +11,7 @@ from ..measurements import Measurement, Share
 from .base import Case, Check, NoParams
 
 
-def measure(case: Case, params: NoParams) -> Iterator[Measurement]:  # noqa: ARG001 it has none
+def measure(case: Case, params: NoParams) -> Iterator[Measurement]:
     """Count harm flips and gains per slice."""
     for name, table in case.tables.items():
         n = int(table.sum())

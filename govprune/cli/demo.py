@@ -73,7 +73,7 @@ def _python(out: Path, arguments: list[str]) -> None:
     from ..errors import JobError
 
     # The example's own scripts, run by the Python that runs govprune.
-    done = subprocess.run([sys.executable, *arguments], cwd=out, check=False)  # noqa: S603
+    done = subprocess.run([sys.executable, *arguments], cwd=out, check=False)  # noqa: S603 our own scripts
     if done.returncode:
         raise JobError(f"{out / arguments[0]} failed (exit {done.returncode}); see above")
 

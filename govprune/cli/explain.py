@@ -10,6 +10,7 @@ from . import output
 
 if TYPE_CHECKING:
     from ..measurements import Paired
+    from ..policy import Finding
 
 METHODS = {
     "paired": "Tango's score interval for paired proportions (1998); harm: score test, Holm (1979)",
@@ -102,7 +103,7 @@ def _second_opinion(basis: "Paired", alpha: float) -> str:
     )
 
 
-def _remedy(found: list) -> str:  # type: ignore[type-arg]  # findings
+def _remedy(found: "list[Finding]") -> str:
     failed = [f for f in found if f.status == "fail"]
     open_ = [f for f in found if f.status == "inconclusive" and f.blocks]
     if failed:
