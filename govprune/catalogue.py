@@ -8,6 +8,8 @@ from typing import Literal
 
 Scope = Literal["whole", "slice", "slice-label", "attribute"]
 Rows = Literal["all", "label", "positive", "negative", "none"]
+Task = Literal["classification", "multi-label", "regression", "ranking"]
+Needs = Literal["answers", "scores", "model"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Metric:
     rows: Rows
     """Which rows are its denominator; `none` where it is not a proportion of evaluation rows."""
     unit: Literal["points", "share", "ratio", "count", "difference", "bits"]
+    kinds: tuple[str, ...]
+    """What may answer it; a proportion of rows is never answered by a bare number."""
 
 
 @dataclass(frozen=True)
@@ -31,90 +35,154 @@ class CheckEntry:
     title: str
     area: Literal["performance and fairness", "robustness", "privacy", "data", "artefact"]
     metrics: tuple[Metric, ...]
+    needs: Needs = "model"
+    """What must be given: both models' answers, their scores, or the models themselves."""
+    tasks: tuple[Task, ...] = ("classification",)
+    """What kind of answer it can be asked of."""
 
 
-def _m(id: str, title: str, scope: Scope, rows: Rows, unit: str) -> Metric:  # noqa: A002 the field's name
-    return Metric(id, title, scope, rows, unit)  # type: ignore[arg-type]  # spelled in the table
+def _m(id: str, title: str, scope: Scope, rows: Rows, unit: str, *kinds: str) -> Metric:  # noqa: A002 the field's name
+    return Metric(id, title, scope, rows, unit, kinds)  # type: ignore[arg-type]  # spelled below
 
+
+ANY_TASK: tuple[Task, ...] = ("classification", "multi-label", "regression", "ranking")
+CLASSES: tuple[Task, ...] = ("classification", "multi-label")
 
 CATALOGUE: tuple[CheckEntry, ...] = (
     CheckEntry("slice-performance", "Accuracy lost per slice", "performance and fairness", (
-        _m("accuracy-change", "Accuracy", "slice", "all", "points"),
-        _m("recall-change", "Recall of one class", "slice-label", "label", "points"),
-    )),
+        _m("accuracy-change", "Accuracy", "slice", "all", "points", "paired"),
+        _m("recall-change", "Recall of one class", "slice-label", "label", "points", "paired"),
+        _m("excess-accuracy-change", "Accuracy against the rest", "slice", "none", "points",
+           "excess"),
+    ), "answers", CLASSES),
     CheckEntry("flips", "Right answers that became wrong", "performance and fairness", (
-        _m("harm-flip-rate", "Harm flips", "slice", "all", "share"),
-        _m("gain-flip-rate", "Gains", "slice", "all", "share"),
-    )),
+        _m("harm-flip-rate", "Harm flips", "slice", "all", "share", "share"),
+        _m("gain-flip-rate", "Gains", "slice", "all", "share", "share"),
+        _m("exemplar-rate", "Rows most candidates get wrong", "whole", "all", "share", "share"),
+    ), "answers", CLASSES),
     CheckEntry("fairness", "Change per group (Fairlearn)", "performance and fairness", (
-        _m("true-positive-rate-change", "True positive rate", "slice", "positive", "points"),
-        _m("false-positive-rate-change", "False positive rate", "slice", "negative", "points"),
-        _m("selection-rate-change", "Selection rate", "slice", "all", "points"),
-        _m("precision-change", "Precision", "slice", "all", "points"),
-        _m("demographic-parity-difference-change", "Demographic parity difference",
-           "attribute", "none", "points"),
-        _m("demographic-parity-ratio-change", "Demographic parity ratio",
-           "attribute", "none", "points"),
-        _m("equalized-odds-difference-change", "Equalized odds difference",
-           "attribute", "none", "points"),
-        _m("equalized-odds-ratio-change", "Equalized odds ratio", "attribute", "none", "points"),
-    )),
+        _m("true-positive-rate-change", "True positive rate", "slice", "positive", "points",
+           "paired"),
+        _m("false-positive-rate-change", "False positive rate", "slice", "negative", "points",
+           "paired"),
+        _m("selection-rate-change", "Selection rate", "slice", "all", "points", "paired"),
+        _m("precision-change", "Precision", "slice", "none", "points", "grouped"),
+        _m("excess-true-positive-rate-change", "True positive rate against the rest", "slice",
+           "none", "points", "excess"),
+        _m("excess-false-positive-rate-change", "False positive rate against the rest", "slice",
+           "none", "points", "excess"),
+        *(
+            _m(f"{name}{what}", f"{title}{of}", "attribute", "none", "points", "grouped")
+            for name, title in (
+                ("demographic-parity-difference", "Demographic parity difference"),
+                ("demographic-parity-ratio", "Demographic parity ratio"),
+                ("equalized-odds-difference", "Equalized odds difference"),
+                ("equalized-odds-ratio", "Equalized odds ratio"),
+            )
+            for what, of in (("-change", ""), ("", " of the candidate"),
+                             ("-of-the-baseline", " of the baseline"))
+        ),
+    ), "answers"),
+    CheckEntry("regression-error", "Error and bias of predicted numbers per slice",
+               "performance and fairness", (
+        _m("absolute-error-change", "Absolute error", "slice", "all", "ratio", "moments"),
+        _m("bias-change", "Bias", "slice", "all", "ratio", "moments"),
+        _m("excess-error-rows", "Rows whose error more than doubled", "slice", "all", "share",
+           "share"),
+    ), "answers", ("regression",)),
+    CheckEntry("ranking", "Area under the ROC curve per slice", "performance and fairness", (
+        _m("auc-change", "AUC", "slice", "none", "difference", "normal"),
+    ), "scores", ("classification", "ranking")),
+    CheckEntry("calibration", "Whether confidence still means what it says",
+               "performance and fairness", (
+        _m("brier-change", "Brier score", "slice", "all", "difference", "moments"),
+        _m("negative-log-likelihood-change", "Negative log-likelihood", "slice", "all",
+           "difference", "moments"),
+    ), "scores"),
+    CheckEntry("margin-shift", "How confidence moved", "performance and fairness", (
+        _m("confidence-change", "Confidence", "slice", "all", "difference", "moments"),
+        _m("divergence", "Divergence from the baseline (KL)", "whole", "all", "difference",
+           "moments"),
+    ), "scores"),
     CheckEntry("degenerate-predictor", "Collapsed or constant predictions",
                "performance and fairness", (
-        _m("classes-lost", "Classes never predicted any more", "whole", "none", "count"),
+        _m("classes-lost", "Classes never predicted any more", "whole", "none", "count", "exact"),
         _m("rarest-class-kept", "How often the most neglected class is still predicted",
-           "whole", "none", "ratio"),
-        _m("distinct-outputs", "Different outputs", "whole", "none", "count"),
-        _m("saturation-change", "Confidence of exactly 1", "whole", "all", "points"),
+           "whole", "none", "ratio", "exact"),
+        _m("distinct-outputs", "Different outputs", "whole", "none", "count", "exact"),
+        _m("saturation-change", "Confidence of exactly 1", "whole", "all", "points", "paired"),
+    ), "answers"),
+    CheckEntry("slice-discovery", "Slices nobody named where right answers became wrong",
+               "performance and fairness", (
+        _m("worst-discovered-slice", "Accuracy in the worst slice found", "whole", "none",
+           "points", "discoveries"),
+    ), "answers"),
+    CheckEntry("generalisation-gap", "Whether overfitting grew", "performance and fairness", (
+        _m("gap-change", "Accuracy on training rows minus accuracy on evaluation rows",
+           "whole", "none", "points", "excess"),
+    )),
+    CheckEntry("explanation-stability", "Whether the same features decide",
+               "performance and fairness", (
+        _m("rank-correlation", "Rank correlation of attributions", "slice", "none", "difference",
+           "moments"),
     )),
     CheckEntry("compression-claim", "What the step saved against what it claims", "artefact", (
-        _m("claim-error", "Largest relative error of a claim", "whole", "none", "ratio"),
-        _m("compressed", "Anything saved at all", "whole", "none", "count"),
-        _m("masks-left", "Pruning masks left in the file", "whole", "none", "count"),
-        _m("sparsity", "Zero weights", "whole", "none", "share"),
-        _m("bits-per-weight", "Bits per weight", "whole", "none", "bits"),
-    )),
+        _m("claim-error", "Largest relative error of a claim", "whole", "none", "ratio", "exact"),
+        _m("compressed", "Anything saved at all", "whole", "none", "count", "exact"),
+        _m("masks-left", "Pruning masks left in the file", "whole", "none", "count", "exact"),
+        _m("sparsity", "Zero weights", "whole", "none", "share", "exact"),
+        _m("bits-per-weight", "Bits per weight", "whole", "none", "bits", "exact"),
+    ), tasks=ANY_TASK),
     CheckEntry("derivation", "Every weight explained by the baseline", "artefact", (
         _m("unexplained-weights", "Weights that are neither kept, zeroed nor rounded",
-           "whole", "none", "count"),
-        _m("undeclared-retraining", "Re-trained without declared data", "whole", "none", "count"),
-    )),
+           "whole", "none", "count", "exact"),
+        _m("undeclared-retraining", "Re-trained without declared data", "whole", "none", "count",
+           "exact"),
+    ), tasks=ANY_TASK),
     CheckEntry("evasion", "Accuracy under attack", "robustness", (
-        _m("robust-accuracy-change", "Accuracy under attack", "whole", "none", "points"),
+        _m("robust-accuracy-change", "Accuracy under attack", "whole", "none", "points",
+           "paired"),
     )),
     CheckEntry("gradient-sanity", "Whether the attack can be believed", "robustness", (
-        _m("gradient-coverage", "Rows with a usable gradient", "whole", "none", "share"),
-        _m("white-box-advantage", "Attack against random noise", "whole", "none", "points"),
+        _m("gradient-coverage", "Rows with a usable gradient", "whole", "none", "share", "share"),
+        _m("white-box-advantage", "Attack against random noise", "whole", "none", "points",
+           "paired"),
         _m("accuracy-at-large-budget", "Accuracy at an unlimited budget",
-           "whole", "none", "share"),
-        _m("black-box-excess", "Transferred attack against white box", "whole", "none", "points"),
+           "whole", "none", "share", "share"),
+        _m("black-box-excess", "Transferred attack against white box", "whole", "none", "points",
+           "paired"),
     )),
     CheckEntry("inversion", "Reconstructing what a class looks like", "privacy", (
-        _m("identification-change", "Reconstructions identified", "whole", "none", "points"),
+        _m("identification-change", "Reconstructions identified", "whole", "none", "points",
+           "paired"),
         _m("attack-works", "Reconstructions, baseline against untrained control",
-           "whole", "none", "points"),
+           "whole", "none", "points", "paired"),
     )),
     CheckEntry("membership", "Telling who was in the training data", "privacy", (
-        _m("loss-attack-auc-change", "Loss attack, AUC", "whole", "none", "difference"),
+        _m("loss-attack-auc-change", "Loss attack, AUC", "whole", "none", "difference", "normal"),
         _m("black-box-attack-auc-change", "Trained attack (ART), AUC",
-           "whole", "none", "difference"),
+           "whole", "none", "difference", "normal"),
     )),
     CheckEntry("pii", "Personal data in the fine-tuning data", "data", (
-        _m("checksum-valid-numbers", "Identity and payment numbers", "whole", "none", "count"),
-        _m("contact-details", "E-mail addresses and telephone numbers", "whole", "none", "count"),
-        _m("network-addresses", "IP and MAC addresses", "whole", "none", "count"),
-        _m("secrets", "Keys and tokens", "whole", "none", "count"),
-        _m("unscanned-share", "Data not scanned", "whole", "none", "share"),
-    )),
+        _m("checksum-valid-numbers", "Identity and payment numbers", "whole", "none", "count",
+           "exact"),
+        _m("contact-details", "E-mail addresses and telephone numbers", "whole", "none", "count",
+           "exact"),
+        _m("network-addresses", "IP and MAC addresses", "whole", "none", "count", "exact"),
+        _m("secrets", "Keys and tokens", "whole", "none", "count", "exact"),
+        _m("unscanned-share", "Data not scanned", "whole", "none", "share", "exact", "share"),
+    ), "answers", ANY_TASK),
     CheckEntry("size", "File size", "artefact", (
-        _m("size-ratio", "File size, candidate / baseline", "whole", "none", "ratio"),
-    )),
+        _m("size-ratio", "File size, candidate / baseline", "whole", "none", "ratio", "exact"),
+    ), tasks=ANY_TASK),
     CheckEntry("latency", "Time per prediction", "artefact", (
-        _m("latency-ratio", "Latency, candidate / baseline", "whole", "none", "ratio"),
+        _m("latency-ratio", "Latency, candidate / baseline", "whole", "none", "ratio",
+           "log-ratios"),
         _m("control-ratio", "Latency, baseline / baseline (A/A control)",
-           "whole", "none", "ratio"),
-        _m("speed-up-kept", "Measured speed-up / claimed speed-up", "whole", "none", "ratio"),
-    )),
+           "whole", "none", "ratio", "log-ratios"),
+        _m("speed-up-kept", "Measured speed-up / claimed speed-up", "whole", "none", "ratio",
+           "log-ratios"),
+    ), tasks=ANY_TASK),
 )  # fmt: skip
 
 CHECKS_BY_ID = {entry.id: entry for entry in CATALOGUE}

@@ -8,7 +8,7 @@ Every change is candidate minus baseline.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, FiniteFloat, NonNegativeInt, model_validator
+from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt, model_validator
 
 from .records import Record
 
@@ -21,6 +21,8 @@ class Paired(Record):
     baseline_only: NonNegativeInt
     candidate_only: NonNegativeInt
     neither: NonNegativeInt
+    design_effect: FiniteFloat = Field(default=1.0, ge=1)
+    """How many rows count as one independent row (Kish), where rows come in clusters."""
 
     @property
     def n(self) -> int:
@@ -56,6 +58,64 @@ class Normal(Record):
     standard_error: FiniteFloat = Field(ge=0)
     """Of candidate minus baseline."""
     n: NonNegativeInt
+    fewer: NonNegativeInt
+    """Rows of the rarer of the two classes: what the area can be known to at best."""
+
+
+class Moments(Record):
+    """The mean over rows of a paired difference, with the moments its interval follows from.
+
+    The difference is candidate minus baseline of some quantity per row: a loss, an error, a
+    confidence. Where there is no baseline (a rank correlation) the baseline's mean is 0.
+    """
+
+    kind: Literal["moments"] = "moments"
+    n: NonNegativeInt
+    baseline: FiniteFloat
+    """Mean of the baseline's quantity."""
+    candidate: FiniteFloat
+    variance: FiniteFloat = Field(ge=0)
+    """Of the differences, with n - 1."""
+    third: FiniteFloat
+    """Third central moment of the differences."""
+    span: FiniteFloat = Field(ge=0)
+    """The largest difference one row can make: what an unseen kind of row could still do."""
+    design_effect: FiniteFloat = Field(default=1.0, ge=1)
+
+
+class Excess(Record):
+    """How much more one part of the rows changed than another: the slice against the rest."""
+
+    kind: Literal["excess"] = "excess"
+    inside: Paired
+    outside: Paired
+
+    @property
+    def n(self) -> int:
+        """Rows of the smaller part, which limits what can be told."""
+        return min(self.inside.n, self.outside.n)
+
+
+class Tested(Record):
+    """A slice that was found on one half of the rows and tested on the other."""
+
+    slice: str
+    basis: Paired
+    """Counts on the half it was not found on."""
+
+
+class Discoveries(Record):
+    """Slices nobody named, worst first on the half they were found on."""
+
+    kind: Literal["discoveries"] = "discoveries"
+    searched: PositiveInt
+    """Slices that were looked at."""
+    tested: tuple[Tested, ...] = Field(min_length=1, max_length=100)
+
+    @property
+    def n(self) -> int:
+        """Rows of the smallest slice tested."""
+        return min(t.basis.n for t in self.tested)
 
 
 class LogRatios(Record):
@@ -93,6 +153,8 @@ class Grouped(Record):
 
     kind: Literal["grouped"] = "grouped"
     statistic: GroupStatistic
+    of: Literal["change", "baseline", "candidate"] = "change"
+    """Candidate minus baseline, or the statistic of one of the models."""
     groups: tuple[GroupTable, ...] = Field(min_length=1)
     seed: NonNegativeInt
     replicates: int = Field(ge=100, le=100_000)
@@ -121,7 +183,17 @@ class Undefined(Record):
 
 
 Basis = Annotated[
-    Paired | Share | Normal | LogRatios | Grouped | Exact | Undefined, Field(discriminator="kind")
+    Paired
+    | Share
+    | Normal
+    | Moments
+    | Excess
+    | Discoveries
+    | LogRatios
+    | Grouped
+    | Exact
+    | Undefined,
+    Field(discriminator="kind"),
 ]
 
 

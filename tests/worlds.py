@@ -84,13 +84,12 @@ def case(
             name="step", kind="artefacts", claim=Claim.model_validate(claim or {}),
             retrains=retrains,
         ),
-        baseline=before,
-        candidate=after,
+        models=(before, after),
         data=data,
         fine_tuning=tables,
         members=members,
-        baseline_scores=Scores(before.logits(data.features)),
-        candidate_scores=Scores(after.logits(data.features)),
+        baseline_scores=Scores.of_logits(before.logits(data.features)),
+        candidate_scores=Scores.of_logits(after.logits(data.features)),
         seed=seed,
     )  # fmt: skip
 

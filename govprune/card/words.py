@@ -128,7 +128,7 @@ def rates(basis: Basis) -> tuple[float, float] | None:
     if isinstance(basis, Normal):
         return basis.baseline, basis.candidate
     if isinstance(basis, Grouped):
-        from ..stats.limits import group_values
+        from ..stats.resampled import group_values
 
         return group_values(basis)
     return None

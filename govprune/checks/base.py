@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data import EvaluationData, Table
+from ..errors import CheckError
 from ..lineage import Step
-from ..measurements import Figure, Measurement, Paired
+from ..measurements import Figure, Measurement, Moments, Paired
 from ..models import TorchModel
 from ..records import Record
+from ..stats.means import Central
 
 Codes = npt.NDArray[np.int64]
 
@@ -21,17 +23,38 @@ Codes = npt.NDArray[np.int64]
 class Scores:
     """What one model says about every evaluation row."""
 
-    logits: npt.NDArray[np.float64]
-    """Shape (rows, classes)."""
+    said: npt.NDArray[Any]
+    """Shape (rows,): class index, or a number where numbers are predicted; shape (rows, labels)
+    of yes and no where a row can carry several labels."""
+    logits: npt.NDArray[np.float64] | None = None
+    """Shape (rows, classes); None where only answers were given."""
+    ranks: npt.NDArray[np.float64] | None = None
+    """Shape (rows,): the higher, the likelier the positive class; None where nothing ranks."""
 
-    @cached_property
+    @classmethod
+    def of_logits(cls, logits: npt.NDArray[np.float64]) -> "Scores":
+        """Score of a classifier: the class of the largest logit."""
+        said = np.asarray(logits.argmax(axis=1), dtype=np.int64)
+        ranks = logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else None
+        return cls(said=said, logits=logits, ranks=ranks)
+
+    @property
     def predictions(self) -> Codes:
         """Class index per row."""
-        return np.asarray(self.logits.argmax(axis=1), dtype=np.int64)
+        return self.said
 
     @cached_property
     def probabilities(self) -> npt.NDArray[np.float64]:
-        """Softmax of the logits, shape (rows, classes)."""
+        """Softmax of the logits, shape (rows, classes).
+
+        Raises:
+            CheckError: Only answers were given.
+        """
+        if self.logits is None:
+            raise CheckError(
+                "only answers were given, no probabilities: give the probability of the positive "
+                "class as predictions, or the model"
+            )
         shifted = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
         return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
@@ -41,8 +64,8 @@ class Case:
     """Everything a check may look at: the models, the data, what was done. Never a bound."""
 
     step: Step
-    baseline: TorchModel
-    candidate: TorchModel
+    models: tuple[TorchModel, TorchModel] | None
+    """Baseline and candidate; None where only their predictions were given."""
     data: EvaluationData
     fine_tuning: tuple[Table, ...]
     members: tuple[npt.NDArray[np.float32], Codes] | None
@@ -51,12 +74,38 @@ class Case:
     candidate_scores: Scores
     seed: int
 
+    @property
+    def baseline(self) -> TorchModel:
+        """The model before the step.
+
+        Raises:
+            CheckError: Only predictions were given.
+        """
+        return self._both()[0]
+
+    @property
+    def candidate(self) -> TorchModel:
+        """The model after the step; raises as `baseline` does."""
+        return self._both()[1]
+
+    def _both(self) -> tuple[TorchModel, TorchModel]:
+        if self.models is None:
+            raise CheckError("only predictions were given; this can be measured on models only")
+        return self.models
+
     @cached_property
     def tables(self) -> dict[str, Codes]:
         """Joint counts label x baseline x candidate per slice, `all` first."""
         return dict(
             self.data.tables(self.baseline_scores.predictions, self.candidate_scores.predictions)
         )
+
+    def slices(self) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+        """Yield each slice's name and which rows it holds, shape (rows,); `all` first."""
+        yield "all", np.ones(len(self.data.labels), dtype=bool)
+        for axis in self.data.axes:
+            for level, name in enumerate(axis.levels):
+                yield name, axis.codes == level
 
     def sample(self, rows: int) -> Codes:
         """Return the sorted indices of at most `rows` evaluation rows, the same for a seed."""
@@ -87,4 +136,26 @@ def paired(baseline: npt.NDArray[np.bool_], candidate: npt.NDArray[np.bool_]) ->
         baseline_only=int((baseline & ~candidate).sum()),
         candidate_only=int((~baseline & candidate).sum()),
         neither=int((~baseline & ~candidate).sum()),
+    )
+
+
+def moments(
+    baseline: npt.NDArray[np.float64], candidate: npt.NDArray[np.float64], *, span: float
+) -> Moments:
+    """Sum up a quantity of both models per row.
+
+    Args:
+        baseline: Shape (rows,).
+        candidate: Shape (rows,).
+        span: The largest difference one row can make.
+    """
+    central = Central.of(candidate - baseline)
+    before = float(baseline.mean()) if central.n else 0.0
+    return Moments(
+        n=central.n,
+        baseline=before,
+        candidate=before + central.mean,
+        variance=central.variance,
+        third=central.third,
+        span=span,
     )

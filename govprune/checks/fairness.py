@@ -23,7 +23,7 @@ from ..measurements import (
     Undefined,
 )
 from ..records import Record
-from ..stats.limits import group_values
+from ..stats.resampled import group_values
 from .base import Case, Check, Codes
 
 AGGREGATES: tuple[GroupStatistic, ...] = (

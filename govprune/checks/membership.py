@@ -48,12 +48,9 @@ def measure(case: Case, params: MembershipParams) -> Iterator[Measurement | Figu
     rows, outside_rows = features[inside], case.data.features[outside]
     box = Box.of(np.concatenate([rows, outside_rows]))
     loss_in, loss_out, trained_in, trained_out = [], [], [], []
-    for model, scores in (
-        (case.baseline, case.baseline_scores),
-        (case.candidate, case.candidate_scores),
-    ):
+    for model in (case.baseline, case.candidate):
         member = (rows, model.logits(rows), labels[inside])
-        other = (outside_rows, scores.logits[outside], case.data.labels[outside])
+        other = (outside_rows, model.logits(outside_rows), case.data.labels[outside])
         loss_in.append(loss_scores(member[1], member[2]))
         loss_out.append(loss_scores(other[1], other[2]))
         a, b = black_box_scores(model.module, box, member, other, seed=case.seed)
@@ -84,7 +81,11 @@ def _measurement(metric: str, auc: PairedAuc) -> Measurement:
         check="membership",
         metric=metric,
         basis=Normal(
-            baseline=auc.first, candidate=auc.second, standard_error=auc.standard_error, n=auc.n
+            baseline=auc.first,
+            candidate=auc.second,
+            standard_error=auc.standard_error,
+            n=auc.n,
+            fewer=auc.fewer,
         ),
     )
 

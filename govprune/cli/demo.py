@@ -110,7 +110,7 @@ def _gate(out: Path, number: int, name: str) -> Path:
 def _in_short(evidence: "Evidence") -> str:
     """Accuracy and the fairness gap of both models: what a dashboard would show."""
     from ..measurements import Grouped, Paired
-    from ..stats.limits import group_values
+    from ..stats.resampled import group_values
 
     found = {(m.metric, m.slice): m.basis for m in evidence.measurements}
     sentences = []

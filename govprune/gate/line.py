@@ -76,13 +76,12 @@ def gate(
     tables, members = fine_tuning(inputs)
     case = Case(
         step=inputs.step,
-        baseline=inputs.baseline,
-        candidate=inputs.candidate,
+        models=(inputs.baseline, inputs.candidate),
         data=inputs.data,
         fine_tuning=tables,
         members=members,
-        baseline_scores=Scores(_scores(inputs.baseline, inputs.data)),
-        candidate_scores=Scores(_scores(inputs.candidate, inputs.data)),
+        baseline_scores=Scores.of_logits(_scores(inputs.baseline, inputs.data)),
+        candidate_scores=Scores.of_logits(_scores(inputs.candidate, inputs.data)),
         seed=inputs.seed,
     )
     _refuse_upside_down(case)

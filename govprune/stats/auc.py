@@ -19,6 +19,8 @@ class PairedAuc:
     second: float
     standard_error: float
     n: int
+    fewer: int
+    """Cases of the rarer class."""
 
 
 def paired_auc(positives: tuple[Floats, Floats], negatives: tuple[Floats, Floats]) -> PairedAuc:
@@ -40,7 +42,7 @@ def paired_auc(positives: tuple[Floats, Floats], negatives: tuple[Floats, Floats
         gap @ np.cov(np.stack(on_positives)) @ gap / m
         + gap @ np.cov(np.stack(on_negatives)) @ gap / k
     )
-    return PairedAuc(areas[0], areas[1], float(np.sqrt(max(variance, 0.0))), m + k)
+    return PairedAuc(areas[0], areas[1], float(np.sqrt(max(variance, 0.0))), m + k, min(m, k))
 
 
 def _placements(positives: Floats, negatives: Floats) -> tuple[Floats, Floats]:

@@ -52,13 +52,15 @@ def statistic_of(cells: Array, statistic: str, predicted: npt.NDArray[np.int_]) 
     return np.maximum(tpr, fpr) if statistic.endswith("difference") else np.minimum(tpr, fpr)
 
 
-def change(cells: Array, statistic: str) -> Array:
-    """Candidate's statistic minus the baseline's; shape (...)."""
-    return statistic_of(cells, statistic, CANDIDATE) - statistic_of(cells, statistic, BASELINE)
+def value_of(cells: Array, statistic: str, of: str) -> Array:
+    """Compute the statistic of one model, or candidate minus baseline (`change`); shape (...)."""
+    if of == "change":
+        return value_of(cells, statistic, "candidate") - value_of(cells, statistic, "baseline")
+    return statistic_of(cells, statistic, CANDIDATE if of == "candidate" else BASELINE)
 
 
-def bootstrap(cells: Array, statistic: str, *, seed: int, replicates: int) -> Array:
-    """Resample the joint table as one multinomial; return the sorted changes.
+def bootstrap(cells: Array, statistic: str, of: str, *, seed: int, replicates: int) -> Array:
+    """Resample the joint table as one multinomial; return the sorted values.
 
     Replicates in which a denominator came out empty are dropped. NumPy's RandomState is used
     because its stream is frozen (NEP 19): the archive recomputes to the same numbers.
@@ -69,5 +71,5 @@ def bootstrap(cells: Array, statistic: str, *, seed: int, replicates: int) -> Ar
     flat = cells.reshape(-1)
     total = int(flat.sum())
     draws = np.random.RandomState(seed).multinomial(total, flat / total, size=replicates)
-    values = change(draws.reshape(replicates, *cells.shape).astype(np.float64), statistic)
+    values = value_of(draws.reshape(replicates, *cells.shape).astype(np.float64), statistic, of)
     return np.sort(values[np.isfinite(values)])

@@ -4,19 +4,16 @@
 interval). A basis that says nothing gives the widest limits it can, so silence never passes.
 """
 
-from functools import lru_cache, singledispatch
-from math import exp, inf, isfinite, nan
-from statistics import NormalDist, median
+from functools import singledispatch
+from math import inf, nan
+from statistics import NormalDist
 from typing import Any
 
-import numpy as np
-
-from ..measurements import Basis, Exact, Grouped, LogRatios, Normal, Paired, Share, Undefined
-from . import groups
+from ..measurements import Basis, Discoveries, Exact, Paired, Share, Undefined
+from .means import benjamini_hochberg
 from .paired import tango_lower, tango_upper, tango_z
 
 _NORMAL = NormalDist()
-REPLICATES = 2000
 
 
 def n_of(basis: Basis) -> int:
@@ -45,19 +42,32 @@ def upper(basis: Any, alpha: float) -> float:
 def p_below(basis: Basis, bound: float) -> float:
     """P-value of "the true value is below `bound`": small means it is demonstrated."""
     if isinstance(basis, Paired):
-        if basis.n == 0 or not -1.0 < bound < 1.0:
-            return 1.0
-        return _NORMAL.cdf(tango_z(basis.baseline_only, basis.candidate_only, basis.n, bound))
+        return _paired_p(basis, bound, sign=1.0)
+    if isinstance(basis, Discoveries):
+        # At least one of the slices that were found is truly this bad.
+        return min(benjamini_hochberg([p_below(t.basis, bound) for t in basis.tested]))
     return _smallest_alpha(lambda alpha: upper(basis, alpha) < bound)
 
 
 def p_above(basis: Basis, bound: float) -> float:
     """P-value of "the true value is above `bound`": small means it is demonstrated."""
     if isinstance(basis, Paired):
-        if basis.n == 0 or not -1.0 < bound < 1.0:
-            return 1.0
-        return _NORMAL.cdf(-tango_z(basis.baseline_only, basis.candidate_only, basis.n, bound))
+        return _paired_p(basis, bound, sign=-1.0)
+    if isinstance(basis, Discoveries):
+        return min(benjamini_hochberg([p_above(t.basis, bound) for t in basis.tested]))
     return _smallest_alpha(lambda alpha: lower(basis, alpha) > bound)
+
+
+def _paired_p(basis: Paired, bound: float, *, sign: float) -> float:
+    if basis.n == 0 or not -1.0 < bound < 1.0:
+        return 1.0
+    return _NORMAL.cdf(sign * tango_z(*_independent(basis), bound))
+
+
+def _independent(basis: Paired) -> tuple[float, float, float]:
+    """Counts as so many independent rows would give them (Rao & Scott 1992)."""
+    effect = basis.design_effect
+    return basis.baseline_only / effect, basis.candidate_only / effect, basis.n / effect
 
 
 def _smallest_alpha(shown: Any) -> float:
@@ -83,12 +93,12 @@ def _(basis: Paired) -> float:
 
 @lower.register
 def _(basis: Paired, alpha: float) -> float:
-    return tango_lower(basis.baseline_only, basis.candidate_only, basis.n, alpha)
+    return tango_lower(*_independent(basis), alpha)
 
 
 @upper.register
 def _(basis: Paired, alpha: float) -> float:
-    return tango_upper(basis.baseline_only, basis.candidate_only, basis.n, alpha)
+    return tango_upper(*_independent(basis), alpha)
 
 
 # --- one proportion: Clopper and Pearson (1934)
@@ -115,109 +125,6 @@ def _(basis: Share, alpha: float) -> float:
     if basis.hits == basis.trials:
         return 1.0
     return float(betaincinv(basis.hits + 1, basis.trials - basis.hits, 1.0 - alpha))
-
-
-# --- asymptotically normal
-
-
-@estimate.register
-def _(basis: Normal) -> float:
-    return basis.candidate - basis.baseline
-
-
-@lower.register
-def _(basis: Normal, alpha: float) -> float:
-    if basis.n == 0:
-        return -inf
-    return estimate(basis) - _NORMAL.inv_cdf(1.0 - alpha) * basis.standard_error
-
-
-@upper.register
-def _(basis: Normal, alpha: float) -> float:
-    if basis.n == 0:
-        return inf
-    return estimate(basis) + _NORMAL.inv_cdf(1.0 - alpha) * basis.standard_error
-
-
-# --- median ratio of interleaved pairs, percentile bootstrap
-
-
-@lru_cache(maxsize=64)
-def _medians(basis: LogRatios) -> Any:
-    values = np.asarray(basis.values)
-    picks = np.random.RandomState(basis.seed).randint(0, len(values), (REPLICATES, len(values)))
-    return np.sort(np.median(values[picks], axis=1))
-
-
-@estimate.register
-def _(basis: LogRatios) -> float:
-    return exp(median(basis.values)) if basis.values else nan
-
-
-@lower.register
-def _(basis: LogRatios, alpha: float) -> float:
-    return exp(_quantile(_medians(basis), alpha)) if len(basis.values) >= 10 else 0.0
-
-
-@upper.register
-def _(basis: LogRatios, alpha: float) -> float:
-    return exp(_quantile(_medians(basis), 1.0 - alpha)) if len(basis.values) >= 10 else inf
-
-
-# --- statistics over groups, multinomial bootstrap
-
-
-def _cells(basis: Grouped) -> Any:
-    return np.array([table.counts for table in basis.groups], dtype=np.float64)
-
-
-@lru_cache(maxsize=256)
-def _replicates(basis: Grouped) -> Any:
-    return groups.bootstrap(
-        _cells(basis), basis.statistic, seed=basis.seed, replicates=basis.replicates
-    )
-
-
-def group_values(basis: Grouped) -> tuple[float, float]:
-    """Return the statistic of the baseline and of the candidate."""
-    cells = _cells(basis)
-    return (
-        float(groups.statistic_of(cells, basis.statistic, groups.BASELINE)),
-        float(groups.statistic_of(cells, basis.statistic, groups.CANDIDATE)),
-    )
-
-
-@estimate.register
-def _(basis: Grouped) -> float:
-    baseline, candidate = group_values(basis)
-    return candidate - baseline
-
-
-@lower.register
-def _(basis: Grouped, alpha: float) -> float:
-    return _grouped(basis, alpha, -inf)
-
-
-@upper.register
-def _(basis: Grouped, alpha: float) -> float:
-    return _grouped(basis, 1.0 - alpha, inf)
-
-
-def _grouped(basis: Grouped, probability: float, unknown: float) -> float:
-    if basis.n == 0 or not isfinite(estimate(basis)):
-        return unknown
-    values = _replicates(basis)
-    # A replicate is lost where a group's denominator came out empty: too thin to say anything.
-    if len(values) < 0.95 * basis.replicates:
-        return unknown
-    return _quantile(values, probability)
-
-
-def _quantile(ordered: Any, probability: float) -> float:
-    """Order statistic on the conservative side; no interpolation, so it recomputes exactly."""
-    if probability < 0.5:
-        return float(ordered[max(int(probability * len(ordered)) - 1, 0)])
-    return float(ordered[min(int(np.ceil(probability * len(ordered))), len(ordered) - 1)])
 
 
 # --- no uncertainty, or no number

@@ -39,7 +39,7 @@ def tango_z(baseline_only: float, candidate_only: float, n: float, delta: float)
     return gap / sqrt(variance)
 
 
-def tango_lower(baseline_only: int, candidate_only: int, n: int, alpha: float) -> float:
+def tango_lower(baseline_only: float, candidate_only: float, n: float, alpha: float) -> float:
     """Lower confidence limit of the difference at one-sided level `alpha`; -1 without rows."""
     if n == 0:
         return -1.0
@@ -57,7 +57,7 @@ def tango_lower(baseline_only: int, candidate_only: int, n: int, alpha: float) -
     return low
 
 
-def tango_upper(baseline_only: int, candidate_only: int, n: int, alpha: float) -> float:
+def tango_upper(baseline_only: float, candidate_only: float, n: float, alpha: float) -> float:
     """Upper confidence limit of the difference at one-sided level `alpha`; 1 without rows."""
     return -tango_lower(candidate_only, baseline_only, n, alpha)
 

@@ -14,7 +14,7 @@ from govprune.checks.fairness import AGGREGATES, FAIRNESS
 from govprune.errors import CheckError
 from govprune.measurements import Grouped, Paired, Undefined
 from govprune.stats import estimate, lower
-from govprune.stats.limits import group_values
+from govprune.stats.resampled import group_values
 
 BIG = {(0, 0, 0): 400, (0, 1, 1): 100, (1, 1, 1): 300, (1, 0, 0): 200}
 

@@ -13,7 +13,7 @@ from govprune.stats.groups import (
     CANDIDATE,
     LABEL,
     bootstrap,
-    change,
+    value_of,
     statistic_of,
 )
 
@@ -65,8 +65,8 @@ def test_swapping_the_models_turns_the_change_round(cells):
     swapped = cells[:, [0, 2, 1, 3, 4, 6, 5, 7]].astype(float)
     for statistic in (*STATISTICS, "precision"):
         ours, back = (
-            float(change(cells.astype(float), statistic)),
-            float(change(swapped, statistic)),
+            float(value_of(cells.astype(float), statistic, "change")),
+            float(value_of(swapped, statistic, "change")),
         )
         assert ours == -back or (np.isnan(ours) and np.isnan(back))
 
@@ -92,9 +92,9 @@ def test_precision_is_the_share_of_the_selected_that_are_positive():
 
 def test_the_bootstrap_repeats_itself_and_depends_on_the_seed():
     cells = np.array([[30.0, 5, 4, 11, 9, 3, 6, 32], [20, 3, 2, 15, 12, 6, 2, 40]])
-    first = bootstrap(cells, "equalized-odds-difference", seed=1, replicates=500)
-    again = bootstrap(cells, "equalized-odds-difference", seed=1, replicates=500)
-    other = bootstrap(cells, "equalized-odds-difference", seed=2, replicates=500)
+    first = bootstrap(cells, "equalized-odds-difference", "change", seed=1, replicates=500)
+    again = bootstrap(cells, "equalized-odds-difference", "change", seed=1, replicates=500)
+    other = bootstrap(cells, "equalized-odds-difference", "change", seed=2, replicates=500)
     assert (first == again).all()
     assert (first != other).any()
     assert (np.diff(first) >= 0).all()
@@ -103,14 +103,14 @@ def test_the_bootstrap_repeats_itself_and_depends_on_the_seed():
 def test_the_bootstrap_agrees_with_drawing_rows():
     """Means and quantiles of 2,000 replicates of each, within Monte Carlo error."""
     cells = np.array([[60, 10, 8, 22, 18, 6, 12, 64], [40, 6, 4, 30, 24, 12, 4, 80]])
-    ours = bootstrap(cells.astype(float), "demographic-parity-difference", seed=0, replicates=2000)
+    ours = bootstrap(cells.astype(float), "demographic-parity-difference", "change", seed=0, replicates=2000)
     rows = np.repeat(np.arange(16), cells.reshape(-1))
     random = np.random.default_rng(1)
     drawn = [
         np.bincount(random.choice(rows, len(rows)), minlength=16).reshape(2, 8)
         for _ in range(2000)
     ]  # fmt: skip
-    theirs = change(np.array(drawn, dtype=float), "demographic-parity-difference")
+    theirs = value_of(np.array(drawn, dtype=float), "demographic-parity-difference", "change")
     spread = theirs.std()
     assert abs(ours.mean() - theirs.mean()) < 0.12 * spread
     for p in (0.05, 0.5, 0.95):
@@ -119,6 +119,6 @@ def test_the_bootstrap_agrees_with_drawing_rows():
 
 def test_replicates_without_a_denominator_are_dropped_and_not_counted_as_zero():
     cells = np.array([[50.0, 0, 0, 50, 1, 0, 0, 1], [50, 0, 0, 50, 40, 0, 0, 60]])
-    found = bootstrap(cells, "equalized-odds-difference", seed=0, replicates=1000)
+    found = bootstrap(cells, "equalized-odds-difference", "change", seed=0, replicates=1000)
     assert 500 < len(found) < 950
     assert np.isfinite(found).all()

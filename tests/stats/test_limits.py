@@ -51,7 +51,7 @@ bases = st.one_of(paired, shares, normals, ratios, tables)
 NOTHING = [
     Paired(both=0, baseline_only=0, candidate_only=0, neither=0),
     Share(hits=0, trials=0),
-    Normal(baseline=0.5, candidate=0.5, standard_error=0.0, n=0),
+    Normal(baseline=0.5, candidate=0.5, standard_error=0.0, n=0, fewer=0),
     LogRatios(values=(), seed=0),
     LogRatios(values=(0.0,) * 9, seed=0),
     Grouped(
@@ -113,7 +113,7 @@ def test_no_hit_in_n_trials_still_allows_about_3_in_n():
 
 
 def test_a_normal_basis_has_normal_limits_and_p_values():
-    basis = Normal(baseline=0.55, candidate=0.60, standard_error=0.02, n=500)
+    basis = Normal(baseline=0.55, candidate=0.60, standard_error=0.02, n=500, fewer=250)
     assert lower(basis, 0.05) == pytest.approx(0.05 - 1.644854 * 0.02)
     assert upper(basis, 0.05) == pytest.approx(0.05 + 1.644854 * 0.02)
     assert p_above(basis, 0.02) == pytest.approx(norm.sf(1.5), rel=1e-4)

@@ -1,0 +1,107 @@
+"""Limits of estimates whose error is known from moments: areas, means, and what rests on pairs."""
+
+from math import inf, nan
+from statistics import NormalDist
+
+from ..measurements import Discoveries, Excess, Moments, Normal
+from .limits import estimate, lower, upper
+from .means import Central, mean_lower, mean_upper, mover, unseen
+
+_NORMAL = NormalDist()
+
+
+# --- asymptotically normal
+
+
+@estimate.register
+def _(basis: Normal) -> float:
+    return basis.candidate - basis.baseline
+
+
+@lower.register
+def _(basis: Normal, alpha: float) -> float:
+    return estimate(basis) - _normal_width(basis, alpha)
+
+
+@upper.register
+def _(basis: Normal, alpha: float) -> float:
+    return estimate(basis) + _normal_width(basis, alpha)
+
+
+def _normal_width(basis: Normal, alpha: float) -> float:
+    if basis.fewer == 0:
+        return inf
+    # Two equal rankings have no standard error; one unseen row of the rarer class moves them.
+    return max(_NORMAL.inv_cdf(1.0 - alpha) * basis.standard_error, unseen(basis.fewer, alpha))
+
+
+# --- mean of a per-row difference
+
+
+def _central(basis: Moments) -> Central:
+    gap = basis.candidate - basis.baseline
+    return Central(basis.n, gap, basis.variance * (basis.n - 1), basis.third * basis.n)
+
+
+@estimate.register
+def _(basis: Moments) -> float:
+    return basis.candidate - basis.baseline if basis.n else nan
+
+
+@lower.register
+def _(basis: Moments, alpha: float) -> float:
+    return mean_lower(
+        _central(basis), span=basis.span, alpha=alpha, design_effect=basis.design_effect
+    )
+
+
+@upper.register
+def _(basis: Moments, alpha: float) -> float:
+    return mean_upper(
+        _central(basis), span=basis.span, alpha=alpha, design_effect=basis.design_effect
+    )
+
+
+# --- one part of the rows against the rest
+
+
+@estimate.register
+def _(basis: Excess) -> float:
+    return estimate(basis.inside) - estimate(basis.outside)
+
+
+@lower.register
+def _(basis: Excess, alpha: float) -> float:
+    return _excess(basis, alpha)[0] if basis.n else -inf
+
+
+@upper.register
+def _(basis: Excess, alpha: float) -> float:
+    return _excess(basis, alpha)[1] if basis.n else inf
+
+
+def _excess(basis: Excess, alpha: float) -> tuple[float, float]:
+    inside, outside = (
+        (estimate(part), lower(part, alpha), upper(part, alpha))
+        for part in (basis.inside, basis.outside)
+    )
+    return mover(inside, outside)
+
+
+# --- slices that were found on one half and tested on the other
+
+
+@estimate.register
+def _(basis: Discoveries) -> float:
+    return min(estimate(t.basis) for t in basis.tested)
+
+
+@lower.register
+def _(basis: Discoveries, alpha: float) -> float:
+    return min(lower(t.basis, alpha) for t in basis.tested)
+
+
+@upper.register
+def _(basis: Discoveries, alpha: float) -> float:
+    # The worst of several is at most as good as any of them.
+    return min(upper(t.basis, alpha) for t in basis.tested)

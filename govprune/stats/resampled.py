@@ -1,0 +1,95 @@
+"""Limits from a bootstrap that draws the same replicates on every machine and in every year."""
+
+from functools import lru_cache
+from math import exp, inf, isfinite, nan
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from ..measurements import Grouped, LogRatios
+from . import groups
+from .limits import estimate, lower, upper
+
+REPLICATES = 2000
+
+
+# --- median ratio of interleaved pairs, percentile bootstrap
+
+
+@lru_cache(maxsize=64)
+def _medians(basis: LogRatios) -> Any:
+    values = np.asarray(basis.values)
+    picks = np.random.RandomState(basis.seed).randint(0, len(values), (REPLICATES, len(values)))
+    return np.sort(np.median(values[picks], axis=1))
+
+
+@estimate.register
+def _(basis: LogRatios) -> float:
+    return exp(median(basis.values)) if basis.values else nan
+
+
+@lower.register
+def _(basis: LogRatios, alpha: float) -> float:
+    return exp(_quantile(_medians(basis), alpha)) if len(basis.values) >= 10 else 0.0
+
+
+@upper.register
+def _(basis: LogRatios, alpha: float) -> float:
+    return exp(_quantile(_medians(basis), 1.0 - alpha)) if len(basis.values) >= 10 else inf
+
+
+# --- statistics over groups, multinomial bootstrap
+
+
+def _cells(basis: Grouped) -> Any:
+    return np.array([table.counts for table in basis.groups], dtype=np.float64)
+
+
+@lru_cache(maxsize=256)
+def _replicates(basis: Grouped) -> Any:
+    return groups.bootstrap(
+        _cells(basis), basis.statistic, basis.of, seed=basis.seed, replicates=basis.replicates
+    )
+
+
+def group_values(basis: Grouped) -> tuple[float, float]:
+    """Return the statistic of the baseline and of the candidate."""
+    cells = _cells(basis)
+    return (
+        float(groups.statistic_of(cells, basis.statistic, groups.BASELINE)),
+        float(groups.statistic_of(cells, basis.statistic, groups.CANDIDATE)),
+    )
+
+
+@estimate.register
+def _(basis: Grouped) -> float:
+    baseline, candidate = group_values(basis)
+    return {"change": candidate - baseline, "baseline": baseline, "candidate": candidate}[basis.of]
+
+
+@lower.register
+def _(basis: Grouped, alpha: float) -> float:
+    return _grouped(basis, alpha, -inf)
+
+
+@upper.register
+def _(basis: Grouped, alpha: float) -> float:
+    return _grouped(basis, 1.0 - alpha, inf)
+
+
+def _grouped(basis: Grouped, probability: float, unknown: float) -> float:
+    if basis.n == 0 or not isfinite(estimate(basis)):
+        return unknown
+    values = _replicates(basis)
+    # A replicate is lost where a group's denominator came out empty: too thin to say anything.
+    if len(values) < 0.95 * basis.replicates:
+        return unknown
+    return _quantile(values, probability)
+
+
+def _quantile(ordered: Any, probability: float) -> float:
+    """Order statistic on the conservative side; no interpolation, so it recomputes exactly."""
+    if probability < 0.5:
+        return float(ordered[max(int(probability * len(ordered)) - 1, 0)])
+    return float(ordered[min(int(np.ceil(probability * len(ordered))), len(ordered) - 1)])
