@@ -6,9 +6,10 @@ Pure data, so that policies are read, linted and judged without loading a single
 from dataclasses import dataclass
 from typing import Literal
 
+from .subjects import Task
+
 Scope = Literal["whole", "slice", "slice-label", "attribute"]
 Rows = Literal["all", "label", "positive", "negative", "none"]
-Task = Literal["classification", "multi-label", "regression", "ranking"]
 Needs = Literal["answers", "scores", "model"]
 
 
@@ -52,7 +53,7 @@ CATALOGUE: tuple[CheckEntry, ...] = (
     CheckEntry("slice-performance", "Accuracy lost per slice", "performance and fairness", (
         _m("accuracy-change", "Accuracy", "slice", "all", "points", "paired"),
         _m("recall-change", "Recall of one class", "slice-label", "label", "points", "paired"),
-        _m("excess-accuracy-change", "Accuracy against the rest", "slice", "none", "points",
+        _m("excess-accuracy-change", "Accuracy against the rest", "slice", "all", "points",
            "excess"),
     ), "answers", CLASSES),
     CheckEntry("flips", "Right answers that became wrong", "performance and fairness", (
@@ -66,11 +67,11 @@ CATALOGUE: tuple[CheckEntry, ...] = (
         _m("false-positive-rate-change", "False positive rate", "slice", "negative", "points",
            "paired"),
         _m("selection-rate-change", "Selection rate", "slice", "all", "points", "paired"),
-        _m("precision-change", "Precision", "slice", "none", "points", "grouped"),
+        _m("precision-change", "Precision", "slice", "all", "points", "grouped"),
         _m("excess-true-positive-rate-change", "True positive rate against the rest", "slice",
-           "none", "points", "excess"),
+           "positive", "points", "excess"),
         _m("excess-false-positive-rate-change", "False positive rate against the rest", "slice",
-           "none", "points", "excess"),
+           "negative", "points", "excess"),
         *(
             _m(f"{name}{what}", f"{title}{of}", "attribute", "none", "points", "grouped")
             for name, title in (
@@ -91,7 +92,7 @@ CATALOGUE: tuple[CheckEntry, ...] = (
            "share"),
     ), "answers", ("regression",)),
     CheckEntry("ranking", "Area under the ROC curve per slice", "performance and fairness", (
-        _m("auc-change", "AUC", "slice", "none", "difference", "normal"),
+        _m("auc-change", "AUC", "slice", "all", "difference", "normal"),
     ), "scores", ("classification", "ranking")),
     CheckEntry("calibration", "Whether confidence still means what it says",
                "performance and fairness", (

@@ -21,8 +21,6 @@ class Paired(Record):
     baseline_only: NonNegativeInt
     candidate_only: NonNegativeInt
     neither: NonNegativeInt
-    design_effect: FiniteFloat = Field(default=1.0, ge=1)
-    """How many rows count as one independent row (Kish), where rows come in clusters."""
 
     @property
     def n(self) -> int:
@@ -80,7 +78,6 @@ class Moments(Record):
     """Third central moment of the differences."""
     span: FiniteFloat = Field(ge=0)
     """The largest difference one row can make: what an unseen kind of row could still do."""
-    design_effect: FiniteFloat = Field(default=1.0, ge=1)
 
 
 class Excess(Record):

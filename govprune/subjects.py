@@ -4,13 +4,16 @@ import hashlib
 import os
 import stat
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat, NonNegativeInt
 
 from .errors import SubjectError
 from .records import Record
 
 Sha256 = str
+Task = Literal["classification", "multi-label", "regression", "ranking"]
+"""What a model answers: a class, several labels, a number, or an order."""
 
 
 class Subject(Record):
@@ -91,12 +94,18 @@ class SliceProfile(Record):
     """The columns that define it; empty for `all`."""
 
     by_label: tuple[tuple[str, int], ...]
-    """Label and count, sorted by label."""
+    """Label and count, in the order of the classes; empty where the label is a number."""
+
+    rows: NonNegativeInt | None = None
+    """How many rows the slice holds, where labels do not add up to it."""
+
+    design_effect: FiniteFloat = Field(default=1.0, ge=1)
+    """Rows that count as one, were all rows of a cluster alike (sum of squared sizes / rows)."""
 
     @property
     def n(self) -> int:
         """Rows."""
-        return sum(count for _, count in self.by_label)
+        return sum(count for _, count in self.by_label) if self.rows is None else self.rows
 
     def count(self, label: str) -> int:
         """Rows with this label."""
@@ -106,11 +115,16 @@ class SliceProfile(Record):
 class Profile(Record):
     """What the evaluation data holds: the plan is made from this and the policy alone."""
 
+    task: Task = "classification"
+
     labels: tuple[str, ...]
-    """All classes, sorted."""
+    """All classes, in the order of the model's outputs; empty where the label is a number."""
 
     positive: str | None = None
-    """The favourable class of a binary task; None for more than two classes."""
+    """The favourable class: the others together are its opposite; None where none is named."""
+
+    cluster: str | None = None
+    """The column whose rows depend on each other; None where rows are independent."""
 
     slices: tuple[SliceProfile, ...]
     """The first is `all`."""

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from ..catalogue import metric
 from ..errors import EvidenceError, PolicyError
 from ..lineage import Step
-from ..measurements import Figure, Measurement, Unmeasured
+from ..measurements import Excess, Figure, Measurement, Undefined, Unmeasured
 from ..policy import Plan, Policy, Verdict, decide, judge, make_plan
 from ..records import Record, canonical, parse_json, to_json
 from ..subjects import Profile, Subject
@@ -120,6 +121,7 @@ def recompute(evidence: Evidence) -> None:
     Raises:
         EvidenceError: The evidence says something its own counts do not.
     """
+    _answers_fit(evidence)
     try:
         plan = make_plan(evidence.policy, evidence.profile, attempt=evidence.plan.attempt)
         verdict = decide(judge(plan, evidence.measurements, evidence.unmeasured))
@@ -129,6 +131,27 @@ def recompute(evidence: Evidence) -> None:
         raise EvidenceError("the plan does not follow from the policy and the data profile")
     if _rounded(verdict) != _rounded(evidence.verdict):
         raise EvidenceError("the findings do not follow from the measurements")
+
+
+def _answers_fit(evidence: Evidence) -> None:
+    """Refuse an answer of another kind than the question, or about other rows than it."""
+    asked = {q.key: q for q in evidence.plan.questions}
+    for m in evidence.measurements:
+        known, question = metric(m.check, m.metric), asked.get(m.key)
+        if isinstance(m.basis, Undefined) or known is None:
+            continue
+        where = f"{m.metric} of {m.slice}"
+        if m.basis.kind not in known.kinds:
+            raise EvidenceError(
+                f"{where} is answered by '{m.basis.kind}', where only "
+                f"{' or '.join(known.kinds)} can answer"
+            )
+        if question is None or question.n is None or isinstance(m.basis, Excess):
+            continue
+        if m.basis.n != question.n:
+            raise EvidenceError(
+                f"{where} rests on {m.basis.n} rows, the data profile says {question.n}"
+            )
 
 
 def _rounded(verdict: Verdict) -> Any:

@@ -7,7 +7,7 @@ demonstrated, Holm-adjusted within its rule. Everything else is "cannot tell".
 """
 
 from collections.abc import Iterable
-from math import isfinite
+from math import ceil, isfinite
 from typing import Literal
 
 from pydantic import FiniteFloat, NonNegativeInt
@@ -78,28 +78,36 @@ def judge(
 
 def _holm(plan: Plan, answers: dict[tuple[str, str, str, str | None], Measurement]
           ) -> dict[int, float]:  # fmt: skip
-    """Holm's step-down adjustment (1979) of each rule's accusations, by question number."""
-    families: dict[str, list[tuple[float, int]]] = {}
+    """Holm's step-down adjustment (1979) of each rule's accusations, by question number.
+
+    Slices too small to be cleared are a family of their own: only an accusation makes them block,
+    so slices that block anyway must not dilute it. Two families share the level equally.
+    """
+    rules: dict[str, dict[bool, list[tuple[float, int]]]] = {}
     for i, question in enumerate(plan.questions):
         m = answers.get(question.key)
         if m is None or isinstance(m.basis, Exact | Undefined):
             continue
-        families.setdefault(question.rule, []).append((_p_harm(question, m), i))
+        family = rules.setdefault(question.rule, {}).setdefault(question.tier == "too-small", [])
+        family.append((_p_harm(question, m), i))
     adjusted: dict[int, float] = {}
-    for family in families.values():
-        running = 0.0
-        for rank, (p, i) in enumerate(sorted(family)):
-            running = max(running, min(1.0, p * (len(family) - rank)))
-            adjusted[i] = running
+    for families in rules.values():
+        for members in families.values():
+            running = 0.0
+            for rank, (p, i) in enumerate(sorted(members)):
+                running = max(running, min(1.0, p * (len(members) - rank) * len(families)))
+                adjusted[i] = running
     return adjusted
 
 
 def _p_harm(question: Question, m: Measurement) -> float:
+    below = question.at_least if question.accused_below is None else question.accused_below
+    above = question.at_most if question.accused_above is None else question.accused_above
     ps = []
-    if question.at_least is not None:
-        ps.append(stats.p_below(m.basis, question.at_least))
-    if question.at_most is not None:
-        ps.append(stats.p_above(m.basis, question.at_most))
+    if below is not None:
+        ps.append(stats.p_below(m.basis, below, question.design_effect))
+    if above is not None:
+        ps.append(stats.p_above(m.basis, above, question.design_effect))
     # Two bounds are two ways to be accused.
     return min(1.0, min(ps) * len(ps))
 
@@ -115,13 +123,15 @@ def _finding(
         reason = silent.get(question.check, "no measurement arrived for this question")
         return Finding(question=question, status="not_measured", reason=reason)
     value, n = stats.estimate(m.basis), stats.n_of(m.basis)
-    low, high = stats.lower(m.basis, plan.alpha), stats.upper(m.basis, plan.alpha)
+    effect = question.design_effect
+    low, high = (end(m.basis, plan.alpha, effect) for end in (stats.lower, stats.upper))
     status, reason = _compare(question, m, low, high, p, plan)
     needed = None
     if status == "inconclusive" and isinstance(m.basis, Paired):
         bound = question.at_least if question.at_least is not None else question.at_most
-        b = m.basis
-        needed = rows_to_decide(b.baseline_only, b.candidate_only, b.n, bound or 0.0, plan.alpha)
+        counts = (m.basis.baseline_only / effect, m.basis.candidate_only / effect)
+        needed = rows_to_decide(*counts, m.basis.n / effect, bound or 0.0, plan.alpha)
+        needed = ceil(needed * effect) if needed else None
         needed = max(needed, question.floor or 0) if needed else None
         needed = None if needed and needed > NOBODY_COLLECTS else needed
     return Finding(
@@ -146,13 +156,16 @@ def _compare(
     clears = (question.at_least is None or low >= question.at_least) and (
         question.at_most is None or high <= question.at_most
     )
-    if clears:
-        return "pass", "within the bound at the stated confidence"
     if isinstance(m.basis, Exact):
+        if clears:
+            return "pass", "within the bound"
         return "fail", "the bound is broken; this number has no sampling uncertainty"
     if p is not None and p <= plan.accuse_alpha:
         small = f"= {p:.2g}" if p >= 1e-9 else "< 1e-9"
-        return "fail", f"harm beyond the bound is demonstrated (Holm-adjusted p {small})"
+        bound = "the rule's own bound" if question.tier == "too-small" else "the bound"
+        return "fail", f"harm beyond {bound} is demonstrated (Holm-adjusted p {small})"
+    if clears:
+        return "pass", "within the bound at the stated confidence"
     if question.n is not None and question.floor is not None and question.n < question.floor:
         return "inconclusive", (
             f"{question.n} rows cannot rule the harm out at this margin; "

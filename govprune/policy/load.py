@@ -9,7 +9,7 @@ from pydantic import Field, FiniteFloat, StrictInt, StrictStr, ValidationError
 from .. import resources, strict_yaml
 from ..errors import PolicyError, SubjectError
 from ..records import Record
-from ..subjects import Subject, read_subject
+from ..subjects import Subject, Task, read_subject
 from .rules import Kebab, Policy, Rule, Scalar, Sentence, SlicePolicy
 
 MAX_EXTENDS = 5
@@ -34,6 +34,7 @@ class PolicyDocument(Record):
     alpha: FiniteFloat | None = Field(default=None, gt=0, lt=0.5)
     attempts: StrictStr | None = Field(default=None, pattern="^(charged|counted)$")
     valid_days: StrictInt | None = Field(default=None, ge=1, le=3650)
+    tasks: tuple[Task, ...] | None = None
     slices: SlicePolicy | None = None
     params: dict[StrictStr, dict[StrictStr, Scalar]] = {}
     """Merged with those of the extended policy, value by value."""
@@ -138,8 +139,9 @@ def _resolve(chain: list[tuple[PolicyDocument, strict_yaml.Document]]) -> Policy
         for field in ("name", "version", "description", "alpha", "attempts", "valid_days"):
             if (given := getattr(document, field)) is not None:
                 fields[field] = given
-        if document.slices is not None:
-            fields["slices"] = document.slices
+        for section in ("slices", "tasks"):
+            if (given := getattr(document, section)) is not None:
+                fields[section] = given
     top = chain[0][1]
     try:
         return Policy(**fields, params=params, rules=tuple(rules.values()))

@@ -4,12 +4,12 @@ A question that nobody answers is then missed instead of forgotten.
 """
 
 from dataclasses import dataclass
-from math import pi
+from math import ceil, pi
 from typing import Literal
 
 from pydantic import Field, FiniteFloat, NonNegativeInt
 
-from ..catalogue import Metric, metric
+from ..catalogue import CHECKS_BY_ID, Metric, metric
 from ..errors import PolicyError
 from ..records import Record, digest
 from ..stats.paired import rows_floor, rows_for_power
@@ -44,11 +44,23 @@ class Question(Record):
     """Fewest rows that could pass this bound at this level."""
     tier: Tier = "stated"
     """Whether the rule's own bound applies, the wider one, or the slice is too small for both."""
+    design_effect: FiniteFloat = Field(default=1.0, ge=1)
+    """Rows that count as one independent row, where rows come in clusters."""
+    accused_below: FiniteFloat | None = None
+    """The rule's own bound where the slice is too small to be cleared: harm beyond it blocks."""
+    accused_above: FiniteFloat | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str | None]:
         """What measurement answers this."""
         return (self.check, self.metric, self.slice, self.label)
+
+
+class NotAsked(Record):
+    """A rule that this data gives no occasion to ask, and why."""
+
+    rule: str
+    reason: str
 
 
 class Plan(Record):
@@ -68,6 +80,8 @@ class Plan(Record):
 
     questions: tuple[Question, ...]
 
+    not_asked: tuple[NotAsked, ...] = ()
+
 
 def charged_alpha(policy: Policy, attempt: int) -> float:
     """Level of attempt k: alpha * 6 / (pi k)^2, which over all k adds up to alpha.
@@ -84,22 +98,48 @@ def make_plan(policy: Policy, profile: Profile, *, attempt: int = 1) -> Plan:
     """Ask every rule about everything it is about.
 
     Raises:
-        PolicyError: A rule asks about slices or positives, and the data has none.
+        PolicyError: A rule asks about slices or positives, and the data has none; or no rule that
+            blocks can be asked of this task.
     """
     levels = _Levels(charged=charged_alpha(policy, attempt), first=charged_alpha(policy, 1))
     questions: list[Question] = []
+    not_asked: list[NotAsked] = []
     for rule in policy.rules:
         known = metric(rule.check, rule.metric)
         if known is None:  # a policy that was not read by `load`
             raise PolicyError(f"rule '{rule.id}': no metric '{rule.metric}'")
+        tasks = CHECKS_BY_ID[rule.check].tasks
+        if profile.task not in tasks:
+            reason = f"the task is {profile.task}; {rule.check} is asked of {', '.join(tasks)}"
+            not_asked.append(NotAsked(rule=rule.id, reason=reason))
+            continue
         questions.extend(_never_vacuous(_ask(rule, known, profile, levels)))
+    _refuse_wrong_task(policy, profile, questions, lost=bool(not_asked))
     return Plan(
         policy_sha256=digest(policy),
         attempt=attempt,
         alpha=levels.charged,
         accuse_alpha=policy.alpha,
         questions=tuple(questions),
+        not_asked=tuple(not_asked),
     )
+
+
+def _refuse_wrong_task(
+    policy: Policy, profile: Profile, questions: list[Question], *, lost: bool
+) -> None:
+    """Refuse a policy that was not written for this task: what it leaves out nobody would miss."""
+    if policy.tasks and profile.task not in policy.tasks:
+        raise PolicyError(
+            f"policy '{policy.name}' is for {', '.join(policy.tasks)}; this data's task is "
+            f"{profile.task}: choose another policy"
+        )
+    areas = {CHECKS_BY_ID[q.check].area for q in questions if q.severity == "block"}
+    if lost and "performance and fairness" not in areas:
+        raise PolicyError(
+            f"policy '{policy.name}' has no blocking rule on what a {profile.task} model answers: "
+            "choose a policy that has"
+        )
 
 
 @dataclass(frozen=True)
@@ -112,25 +152,33 @@ class _Levels:
 
 def _ask(rule: Rule, asked: Metric, profile: Profile, levels: _Levels) -> list[Question]:
     if asked.scope == "whole":
-        n = profile.slices[0].n if asked.rows == "all" else None
-        return [_question(rule, "all", None, n, levels)]
+        whole = profile.slices[0]
+        n = whole.n if asked.rows == "all" else None
+        return [_question(rule, "all", None, n, levels, whole.design_effect)]
     if asked.scope == "attribute":
         names = [" x ".join(columns) for columns in profile.attributes]
         if not names:
             raise PolicyError(_NO_SLICES.format(rule=rule.id))
-        return [_question(rule, name, None, None, levels) for name in names]
+        whole_effect = profile.slices[0].design_effect
+        return [_question(rule, name, None, None, levels, whole_effect) for name in names]
     chosen = profile.slices[:1] if rule.over == "whole" else profile.slices[1:]
     if not chosen:
         raise PolicyError(_NO_SLICES.format(rule=rule.id))
     labels: tuple[str | None, ...] = profile.labels if asked.rows == "label" else (None,)
     return [
-        _question(rule, s.name, label, _rows(rule, asked, profile, s, label), levels)
+        _question(
+            rule, s.name, label, _rows(rule, asked, profile, s, label), levels, s.design_effect
+        )
         for s in chosen
         for label in labels
     ]
 
 
-def _rows(rule: Rule, asked: Metric, profile: Profile, s: SliceProfile, label: str | None) -> int:
+def _rows(
+    rule: Rule, asked: Metric, profile: Profile, s: SliceProfile, label: str | None
+) -> int | None:
+    if asked.rows == "none":
+        return None
     if asked.rows == "label" and label is not None:
         return s.count(label)
     if asked.rows in ("positive", "negative"):
@@ -154,8 +202,17 @@ def _margins(at_least: float | None, at_most: float | None) -> list[float]:
     return found
 
 
-def _question(rule: Rule, name: str, label: str | None, n: int | None, levels: _Levels) -> Question:
-    at_least, at_most, tier = _bounds(rule, n, levels)
+def _question(
+    rule: Rule,
+    name: str,
+    label: str | None,
+    n: int | None,
+    levels: _Levels,
+    design_effect: float = 1.0,
+) -> Question:
+    # As many rows as could be independent, should all rows of a cluster answer alike.
+    independent = None if n is None else int(n / design_effect)
+    at_least, at_most, tier = _bounds(rule, independent, levels)
     below = rule.small_slices.below if rule.small_slices else rule.on_inconclusive
     floors = [rows_floor(m, levels.charged) for m in _margins(at_least, at_most)]
     return Question(
@@ -170,8 +227,11 @@ def _question(rule: Rule, name: str, label: str | None, n: int | None, levels: _
         on_inconclusive=below if tier == "too-small" else rule.on_inconclusive,
         needs=rule.needs,
         n=n,
-        floor=None if n is None else max(floors, default=1),
+        floor=None if n is None else ceil(max(floors, default=1) * design_effect),
         tier=tier,
+        design_effect=design_effect,
+        accused_below=rule.at_least if tier == "too-small" else None,
+        accused_above=rule.at_most if tier == "too-small" else None,
     )
 
 

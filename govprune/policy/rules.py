@@ -6,6 +6,7 @@ from pydantic import Field, FiniteFloat, StrictBool, StrictInt, StrictStr, model
 
 from ..catalogue import CHECKS_BY_ID, metric
 from ..records import Record
+from ..subjects import Task
 
 Kebab = Annotated[StrictStr, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 Sentence = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
@@ -102,7 +103,11 @@ class Rule(Record):
     """Rules that must pass before this one can decide anything, e.g. an A/A control."""
 
     because: Sentence | None = None
-    """Where the number comes from."""
+    """Why this number."""
+
+    source: Sentence | None = None
+    """Where it comes from: a law, a standard, a publication, or `judgement` where nobody has
+    fixed it."""
 
     evidences: tuple[StrictStr, ...] = ()
     """Controls this produces the artefact for, e.g. `MEASURE 2.11`."""
@@ -180,6 +185,9 @@ class Policy(Record):
 
     valid_days: int = Field(default=90, ge=1, le=3650)
     """How long a PASSED verdict may be used to promote."""
+
+    tasks: tuple[Task, ...] = ()
+    """What kinds of model it is written for; empty for any."""
 
     slices: SlicePolicy = SlicePolicy()
     params: dict[StrictStr, dict[StrictStr, Scalar]] = {}

@@ -1,6 +1,6 @@
 """Limits of estimates whose error is known from moments: areas, means, and what rests on pairs."""
 
-from math import inf, nan
+from math import inf, nan, sqrt
 from statistics import NormalDist
 
 from ..measurements import Discoveries, Excess, Moments, Normal
@@ -19,20 +19,21 @@ def _(basis: Normal) -> float:
 
 
 @lower.register
-def _(basis: Normal, alpha: float) -> float:
-    return estimate(basis) - _normal_width(basis, alpha)
+def _(basis: Normal, alpha: float, design_effect: float = 1.0) -> float:
+    return estimate(basis) - _normal_width(basis, alpha, design_effect)
 
 
 @upper.register
-def _(basis: Normal, alpha: float) -> float:
-    return estimate(basis) + _normal_width(basis, alpha)
+def _(basis: Normal, alpha: float, design_effect: float = 1.0) -> float:
+    return estimate(basis) + _normal_width(basis, alpha, design_effect)
 
 
-def _normal_width(basis: Normal, alpha: float) -> float:
+def _normal_width(basis: Normal, alpha: float, design_effect: float) -> float:
     if basis.fewer == 0:
         return inf
     # Two equal rankings have no standard error; one unseen row of the rarer class moves them.
-    return max(_NORMAL.inv_cdf(1.0 - alpha) * basis.standard_error, unseen(basis.fewer, alpha))
+    error = basis.standard_error * sqrt(design_effect)
+    return max(_NORMAL.inv_cdf(1.0 - alpha) * error, unseen(basis.fewer / design_effect, alpha))
 
 
 # --- mean of a per-row difference
@@ -49,17 +50,13 @@ def _(basis: Moments) -> float:
 
 
 @lower.register
-def _(basis: Moments, alpha: float) -> float:
-    return mean_lower(
-        _central(basis), span=basis.span, alpha=alpha, design_effect=basis.design_effect
-    )
+def _(basis: Moments, alpha: float, design_effect: float = 1.0) -> float:
+    return mean_lower(_central(basis), span=basis.span, alpha=alpha, design_effect=design_effect)
 
 
 @upper.register
-def _(basis: Moments, alpha: float) -> float:
-    return mean_upper(
-        _central(basis), span=basis.span, alpha=alpha, design_effect=basis.design_effect
-    )
+def _(basis: Moments, alpha: float, design_effect: float = 1.0) -> float:
+    return mean_upper(_central(basis), span=basis.span, alpha=alpha, design_effect=design_effect)
 
 
 # --- one part of the rows against the rest
@@ -71,18 +68,22 @@ def _(basis: Excess) -> float:
 
 
 @lower.register
-def _(basis: Excess, alpha: float) -> float:
-    return _excess(basis, alpha)[0] if basis.n else -inf
+def _(basis: Excess, alpha: float, design_effect: float = 1.0) -> float:
+    return _excess(basis, alpha, design_effect)[0] if basis.n else -inf
 
 
 @upper.register
-def _(basis: Excess, alpha: float) -> float:
-    return _excess(basis, alpha)[1] if basis.n else inf
+def _(basis: Excess, alpha: float, design_effect: float = 1.0) -> float:
+    return _excess(basis, alpha, design_effect)[1] if basis.n else inf
 
 
-def _excess(basis: Excess, alpha: float) -> tuple[float, float]:
+def _excess(basis: Excess, alpha: float, design_effect: float) -> tuple[float, float]:
     inside, outside = (
-        (estimate(part), lower(part, alpha), upper(part, alpha))
+        (
+            estimate(part),
+            lower(part, alpha, design_effect),
+            upper(part, alpha, design_effect),
+        )
         for part in (basis.inside, basis.outside)
     )
     return mover(inside, outside)
@@ -97,11 +98,11 @@ def _(basis: Discoveries) -> float:
 
 
 @lower.register
-def _(basis: Discoveries, alpha: float) -> float:
-    return min(lower(t.basis, alpha) for t in basis.tested)
+def _(basis: Discoveries, alpha: float, design_effect: float = 1.0) -> float:
+    return min(lower(t.basis, alpha, design_effect) for t in basis.tested)
 
 
 @upper.register
-def _(basis: Discoveries, alpha: float) -> float:
+def _(basis: Discoveries, alpha: float, design_effect: float = 1.0) -> float:
     # The worst of several is at most as good as any of them.
-    return min(upper(t.basis, alpha) for t in basis.tested)
+    return min(upper(t.basis, alpha, design_effect) for t in basis.tested)

@@ -59,7 +59,9 @@ def value_of(cells: Array, statistic: str, of: str) -> Array:
     return statistic_of(cells, statistic, CANDIDATE if of == "candidate" else BASELINE)
 
 
-def bootstrap(cells: Array, statistic: str, of: str, *, seed: int, replicates: int) -> Array:
+def bootstrap(
+    cells: Array, statistic: str, of: str, *, seed: int, replicates: int, rows: int | None = None
+) -> Array:
     """Resample the joint table as one multinomial; return the sorted values.
 
     Replicates in which a denominator came out empty are dropped. NumPy's RandomState is used
@@ -67,9 +69,11 @@ def bootstrap(cells: Array, statistic: str, of: str, *, seed: int, replicates: i
 
     Args:
         cells: Counts, shape (groups, 8).
+        rows: Independent rows to draw; as many as were counted by default.
     """
     flat = cells.reshape(-1)
     total = int(flat.sum())
-    draws = np.random.RandomState(seed).multinomial(total, flat / total, size=replicates)
+    drawn = total if rows is None else rows
+    draws = np.random.RandomState(seed).multinomial(drawn, flat / total, size=replicates)
     values = value_of(draws.reshape(replicates, *cells.shape).astype(np.float64), statistic, of)
     return np.sort(values[np.isfinite(values)])

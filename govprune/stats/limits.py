@@ -28,46 +28,52 @@ def estimate(basis: Any) -> float:
 
 
 @singledispatch
-def lower(basis: Any, alpha: float) -> float:
-    """Return the lower one-sided confidence limit at level `alpha`; -inf if there is none."""
-    raise TypeError(type(basis), alpha)
+def lower(basis: Any, alpha: float, design_effect: float = 1.0) -> float:
+    """Return the lower one-sided confidence limit at level `alpha`; -inf if there is none.
+
+    Args:
+        design_effect: Rows that count as one independent row (Kish), where rows come in clusters.
+    """
+    raise TypeError(type(basis), alpha, design_effect)
 
 
 @singledispatch
-def upper(basis: Any, alpha: float) -> float:
+def upper(basis: Any, alpha: float, design_effect: float = 1.0) -> float:
     """Return the upper one-sided confidence limit at level `alpha`; inf if there is none."""
-    raise TypeError(type(basis), alpha)
+    raise TypeError(type(basis), alpha, design_effect)
 
 
-def p_below(basis: Basis, bound: float) -> float:
+def p_below(basis: Basis, bound: float, design_effect: float = 1.0) -> float:
     """P-value of "the true value is below `bound`": small means it is demonstrated."""
     if isinstance(basis, Paired):
-        return _paired_p(basis, bound, sign=1.0)
+        return _paired_p(basis, bound, design_effect, sign=1.0)
     if isinstance(basis, Discoveries):
         # At least one of the slices that were found is truly this bad.
-        return min(benjamini_hochberg([p_below(t.basis, bound) for t in basis.tested]))
-    return _smallest_alpha(lambda alpha: upper(basis, alpha) < bound)
+        ps = [p_below(t.basis, bound, design_effect) for t in basis.tested]
+        return min(benjamini_hochberg(ps))
+    return _smallest_alpha(lambda alpha: upper(basis, alpha, design_effect) < bound)
 
 
-def p_above(basis: Basis, bound: float) -> float:
+def p_above(basis: Basis, bound: float, design_effect: float = 1.0) -> float:
     """P-value of "the true value is above `bound`": small means it is demonstrated."""
     if isinstance(basis, Paired):
-        return _paired_p(basis, bound, sign=-1.0)
+        return _paired_p(basis, bound, design_effect, sign=-1.0)
     if isinstance(basis, Discoveries):
-        return min(benjamini_hochberg([p_above(t.basis, bound) for t in basis.tested]))
-    return _smallest_alpha(lambda alpha: lower(basis, alpha) > bound)
+        ps = [p_above(t.basis, bound, design_effect) for t in basis.tested]
+        return min(benjamini_hochberg(ps))
+    return _smallest_alpha(lambda alpha: lower(basis, alpha, design_effect) > bound)
 
 
-def _paired_p(basis: Paired, bound: float, *, sign: float) -> float:
+def _paired_p(basis: Paired, bound: float, design_effect: float, *, sign: float) -> float:
     if basis.n == 0 or not -1.0 < bound < 1.0:
         return 1.0
-    return _NORMAL.cdf(sign * tango_z(*_independent(basis), bound))
+    return _NORMAL.cdf(sign * tango_z(*_independent(basis, design_effect), bound))
 
 
-def _independent(basis: Paired) -> tuple[float, float, float]:
+def _independent(basis: Paired, design_effect: float) -> tuple[float, float, float]:
     """Counts as so many independent rows would give them (Rao & Scott 1992)."""
-    effect = basis.design_effect
-    return basis.baseline_only / effect, basis.candidate_only / effect, basis.n / effect
+    counts = basis.baseline_only, basis.candidate_only, basis.n
+    return counts[0] / design_effect, counts[1] / design_effect, counts[2] / design_effect
 
 
 def _smallest_alpha(shown: Any) -> float:
@@ -92,13 +98,13 @@ def _(basis: Paired) -> float:
 
 
 @lower.register
-def _(basis: Paired, alpha: float) -> float:
-    return tango_lower(*_independent(basis), alpha)
+def _(basis: Paired, alpha: float, design_effect: float = 1.0) -> float:
+    return tango_lower(*_independent(basis, design_effect), alpha)
 
 
 @upper.register
-def _(basis: Paired, alpha: float) -> float:
-    return tango_upper(*_independent(basis), alpha)
+def _(basis: Paired, alpha: float, design_effect: float = 1.0) -> float:
+    return tango_upper(*_independent(basis, design_effect), alpha)
 
 
 # --- one proportion: Clopper and Pearson (1934)
@@ -110,21 +116,23 @@ def _(basis: Share) -> float:
 
 
 @lower.register
-def _(basis: Share, alpha: float) -> float:
+def _(basis: Share, alpha: float, design_effect: float = 1.0) -> float:
     from scipy.special import betaincinv
 
     if basis.hits == 0:
         return 0.0
-    return float(betaincinv(basis.hits, basis.trials - basis.hits + 1, alpha))
+    hits, trials = basis.hits / design_effect, basis.trials / design_effect
+    return float(betaincinv(hits, trials - hits + 1, alpha))
 
 
 @upper.register
-def _(basis: Share, alpha: float) -> float:
+def _(basis: Share, alpha: float, design_effect: float = 1.0) -> float:
     from scipy.special import betaincinv
 
     if basis.hits == basis.trials:
         return 1.0
-    return float(betaincinv(basis.hits + 1, basis.trials - basis.hits, 1.0 - alpha))
+    hits, trials = basis.hits / design_effect, basis.trials / design_effect
+    return float(betaincinv(hits + 1, trials - hits, 1.0 - alpha))
 
 
 # --- no uncertainty, or no number
@@ -137,7 +145,7 @@ def _(basis: Exact) -> float:
 
 @lower.register(Exact)
 @upper.register(Exact)
-def _(basis: Exact, alpha: float) -> float:  # noqa: ARG001 the same at every level
+def _(basis: Exact, alpha: float, design_effect: float = 1.0) -> float:  # noqa: ARG001 the same at every level
     return basis.value
 
 
@@ -147,10 +155,10 @@ def _(basis: Undefined) -> float:  # noqa: ARG001 undefined at every value
 
 
 @lower.register
-def _(basis: Undefined, alpha: float) -> float:  # noqa: ARG001 nothing is known
+def _(basis: Undefined, alpha: float, design_effect: float = 1.0) -> float:  # noqa: ARG001 nothing is known
     return -inf
 
 
 @upper.register
-def _(basis: Undefined, alpha: float) -> float:  # noqa: ARG001 nothing is known
+def _(basis: Undefined, alpha: float, design_effect: float = 1.0) -> float:  # noqa: ARG001 nothing is known
     return inf

@@ -122,7 +122,7 @@ def rows_floor(margin: float, alpha: float) -> int:
 
 
 def rows_to_decide(
-    baseline_only: int, candidate_only: int, n: int, bound: float, alpha: float
+    baseline_only: float, candidate_only: float, n: float, bound: float, alpha: float
 ) -> int | None:
     """Rows that would settle a finding if the effect and churn seen were the true ones.
 

@@ -30,12 +30,12 @@ def _(basis: LogRatios) -> float:
 
 
 @lower.register
-def _(basis: LogRatios, alpha: float) -> float:
+def _(basis: LogRatios, alpha: float, design_effect: float = 1.0) -> float:  # noqa: ARG001 pairs of timings are no rows
     return exp(_quantile(_medians(basis), alpha)) if len(basis.values) >= 10 else 0.0
 
 
 @upper.register
-def _(basis: LogRatios, alpha: float) -> float:
+def _(basis: LogRatios, alpha: float, design_effect: float = 1.0) -> float:  # noqa: ARG001 pairs of timings are no rows
     return exp(_quantile(_medians(basis), 1.0 - alpha)) if len(basis.values) >= 10 else inf
 
 
@@ -47,10 +47,11 @@ def _cells(basis: Grouped) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _replicates(basis: Grouped) -> Any:
+def _replicates(basis: Grouped, design_effect: float) -> Any:
     return groups.bootstrap(
-        _cells(basis), basis.statistic, basis.of, seed=basis.seed, replicates=basis.replicates
-    )
+        _cells(basis), basis.statistic, basis.of, seed=basis.seed, replicates=basis.replicates,
+        rows=int(basis.n / design_effect),
+    )  # fmt: skip
 
 
 def group_values(basis: Grouped) -> tuple[float, float]:
@@ -69,19 +70,19 @@ def _(basis: Grouped) -> float:
 
 
 @lower.register
-def _(basis: Grouped, alpha: float) -> float:
-    return _grouped(basis, alpha, -inf)
+def _(basis: Grouped, alpha: float, design_effect: float = 1.0) -> float:
+    return _grouped(basis, alpha, design_effect, -inf)
 
 
 @upper.register
-def _(basis: Grouped, alpha: float) -> float:
-    return _grouped(basis, 1.0 - alpha, inf)
+def _(basis: Grouped, alpha: float, design_effect: float = 1.0) -> float:
+    return _grouped(basis, 1.0 - alpha, design_effect, inf)
 
 
-def _grouped(basis: Grouped, probability: float, unknown: float) -> float:
+def _grouped(basis: Grouped, probability: float, design_effect: float, unknown: float) -> float:
     if basis.n == 0 or not isfinite(estimate(basis)):
         return unknown
-    values = _replicates(basis)
+    values = _replicates(basis, design_effect)
     # A replicate is lost where a group's denominator came out empty: too thin to say anything.
     if len(values) < 0.95 * basis.replicates:
         return unknown

@@ -7,7 +7,7 @@ from income_card import HARMED, adult
 
 from govprune.errors import EvidenceError
 from govprune.evidence.statement import from_statement, recompute, to_statement
-from govprune.measurements import Paired
+from govprune.measurements import Exact, Paired
 from govprune.policy import decide
 
 
@@ -34,17 +34,33 @@ def test_a_number_its_counts_do_not_support_is_refused(changed):
         recompute(reworded(adult(HARMED), **changed))
 
 
-def test_counts_that_were_improved_are_refused():
-    evidence = adult(HARMED)
-    kinder = tuple(
-        m.model_copy(update={"basis": m.basis.model_copy(update={"baseline_only": 0})})
-        if isinstance(m.basis, Paired)
-        else m
+def answered(evidence, change):
+    """The same evidence with every paired count changed."""
+    measurements = tuple(
+        m.model_copy(update={"basis": change(m.basis)}) if isinstance(m.basis, Paired) else m
         for m in evidence.measurements
     )
+    return evidence.model_copy(update={"measurements": measurements})
 
+
+def kinder(basis):
+    both = basis.both + basis.baseline_only
+    return basis.model_copy(update={"both": both, "baseline_only": 0})
+
+
+def test_counts_that_were_improved_are_refused():
     with pytest.raises(EvidenceError, match="do not follow"):
-        recompute(evidence.model_copy(update={"measurements": kinder}))
+        recompute(answered(adult(HARMED), kinder))
+
+
+def test_counts_over_other_rows_than_the_data_has_are_refused():
+    with pytest.raises(EvidenceError, match=r"rests on \d+ rows, the data profile says 16281"):
+        recompute(answered(adult(HARMED), lambda b: b.model_copy(update={"baseline_only": 0})))
+
+
+def test_a_bare_number_in_place_of_counts_is_refused():
+    with pytest.raises(EvidenceError, match="answered by 'exact', where only paired can"):
+        recompute(answered(adult(HARMED), lambda b: Exact(value=0.0, n=b.n)))
 
 
 def test_a_plan_that_asks_less_is_refused():
