@@ -13,6 +13,7 @@ help:
 	@echo "make test    install, then run the whole test suite"
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make format  put the code into the house format"
+	@echo "make characteristics  simulate how often the decision rule errs (about 10 minutes)"
 	@echo "make system  install the system libraries (Debian: $(PANGO) $(TOOLS))"
 	@echo "make clean   remove .venv and the demo"
 
@@ -48,6 +49,10 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# GATES=500 gives a coarse answer in a minute.
+characteristics: $(STAMP)
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/operating_characteristics/print_characteristics.py $(GATES)
 
 system:
 	apt-get update -qq
