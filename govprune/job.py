@@ -9,7 +9,7 @@ from . import strict_yaml
 from .errors import JobError, SubjectError
 from .lineage import Claim
 from .records import Record
-from .subjects import Subject, read_subject
+from .subjects import Subject, Task, read_subject
 
 Text = Annotated[StrictStr, Field(min_length=1, max_length=500)]
 Digest = Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -47,22 +47,56 @@ class EvaluationSection(Record):
     """CSV or Parquet."""
     sha256: Digest | None = None
     """What the file must be; another one is refused."""
-    label: Text
-    """Column with the true class."""
+    task: Task = "classification"
+    """What the model answers: a class, several labels, a number (regression), or an order."""
+    label: Text | tuple[Text, ...]
+    """Column with the true answer; the columns of 0 and 1 of a multi-label task."""
     classes: tuple[Text, ...] = ()
     """Class names in the order of the model's outputs; sorted by default."""
     positive: Text | None = None
-    """The favourable class of a binary task; the second class by default."""
-    features: tuple[Text, ...] = Field(min_length=1)
-    """Columns the model takes, in order; `workclass=*` stands for all that match, as they lie."""
+    """The favourable class, against all others; by default the second class of two."""
+    features: tuple[Text, ...] = ()
+    """Columns the model takes, in order; `workclass=*` stands for all that match, as they lie.
+    Not needed where predictions are given."""
     slices: tuple[Text, ...] = ()
     """Columns whose values are slices."""
     groups: dict[Text, tuple[Text, ...]] = {}
     """Values that must have rows, e.g. {sex: [Female, Male]}: a group that vanished is an error."""
     bins: dict[Text, tuple[FiniteFloat, ...]] = {}
     """Edges for numeric slice columns, e.g. {age: [30, 50]}."""
+    cluster: Text | None = None
+    """Column that says which rows belong together (one person, document or session): they are
+    counted as one."""
     mutable: tuple[Text, ...] | None = None
     """Features an attacker could change; every feature with more than two values by default."""
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Columns with the true answer."""
+        return (self.label,) if isinstance(self.label, str) else self.label
+
+    @model_validator(mode="after")
+    def _labels_fit_the_task(self) -> Self:
+        several = len(self.label_columns) != 1
+        if several != (self.task == "multi-label") or not self.label_columns:
+            raise ValueError("label names one column, or the columns of a multi-label task")
+        return self
+
+
+class PredictionsSection(Record):
+    """What both models said about each row, as columns of the evaluation file."""
+
+    baseline: Text | tuple[Text, ...]
+    """Column of the baseline's answers; one column per label of a multi-label task."""
+    candidate: Text | tuple[Text, ...]
+    threshold: FiniteFloat | None = None
+    """From here on a decimal score means the positive class."""
+    also: tuple[Text, ...] = ()
+    """Answers of further candidates: rows most of them get wrong are counted."""
+    baseline_file: Text | None = None
+    """The model's file, in any format: digested, never loaded. Without it nothing can be
+    promoted."""
+    candidate_file: Text | None = None
 
 
 class FineTuningSection(Record):
@@ -79,8 +113,10 @@ class Job(Record):
 
     name: Annotated[StrictStr, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
     title: Text
-    baseline: ModelFiles
-    candidate: ModelFiles
+    baseline: ModelFiles | None = None
+    candidate: ModelFiles | None = None
+    predictions: PredictionsSection | None = None
+    """Instead of the models: what they said."""
     step: StepSection
     evaluation: EvaluationSection
     fine_tuning: tuple[FineTuningSection, ...] = ()
@@ -96,8 +132,15 @@ class Job(Record):
 
     @model_validator(mode="after")
     def _two_models(self) -> Self:
-        if self.baseline.weights == self.candidate.weights:
-            raise ValueError("baseline and candidate are the same weights file")
+        if self.predictions is None:
+            if self.baseline is None or self.candidate is None:
+                raise ValueError("name baseline and candidate, or predictions of both")
+            if self.baseline.weights == self.candidate.weights:
+                raise ValueError("baseline and candidate are the same weights file")
+        elif self.baseline is not None or self.candidate is not None:
+            raise ValueError("name predictions, or baseline and candidate: not both")
+        elif self.predictions.baseline == self.predictions.candidate:
+            raise ValueError("baseline and candidate are the same column of predictions")
         if stray := sorted(set(self.evaluation.groups) - set(self.evaluation.slices)):
             raise ValueError(f"evaluation.groups names '{stray[0]}', which is not among the slices")
         if len(set(self.evaluation.classes)) != len(self.evaluation.classes):

@@ -294,6 +294,11 @@ def _standing(history: Sequence[Moved]) -> list[Moved]:
 
 
 def _where(subject: Subject, found: Verified) -> Path:
+    if subject.kind == "columns":
+        raise InputError(
+            "judged from predictions alone: there is no model to promote. Name its file under "
+            "predictions.candidate_file (--candidate-file), and run the gate again"
+        )
     if found.root is None or subject not in found.checked:
         raise InputError(
             f"the candidate {subject.name} is not here; name the folder of the job with --files"

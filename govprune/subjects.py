@@ -31,6 +31,9 @@ class Subject(Record):
     size: int = Field(ge=0)
     """Bytes."""
 
+    kind: Literal["file", "columns"] = "file"
+    """A file, or columns of one, named by their values; the file is a subject of its own."""
+
 
 def open_regular(path: Path) -> int:
     """Open a regular file for reading, without following a symbolic link in its last part.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..data import EvaluationData, Table
+from ..data import Answers, EvaluationData, Scores, Table
 from ..errors import CheckError
 from ..lineage import Step
 from ..measurements import Figure, Measurement, Moments, Paired
@@ -16,47 +16,9 @@ from ..models import TorchModel
 from ..records import Record
 from ..stats.means import Central
 
+__all__ = ["Case", "Check", "Codes", "NoParams", "Scores", "moments", "paired"]
+
 Codes = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What one model says about every evaluation row."""
-
-    said: npt.NDArray[Any]
-    """Shape (rows,): class index, or a number where numbers are predicted; shape (rows, labels)
-    of yes and no where a row can carry several labels."""
-    logits: npt.NDArray[np.float64] | None = None
-    """Shape (rows, classes); None where only answers were given."""
-    ranks: npt.NDArray[np.float64] | None = None
-    """Shape (rows,): the higher, the likelier the positive class; None where nothing ranks."""
-
-    @classmethod
-    def of_logits(cls, logits: npt.NDArray[np.float64]) -> "Scores":
-        """Score of a classifier: the class of the largest logit."""
-        said = np.asarray(logits.argmax(axis=1), dtype=np.int64)
-        ranks = logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else None
-        return cls(said=said, logits=logits, ranks=ranks)
-
-    @property
-    def predictions(self) -> Codes:
-        """Class index per row."""
-        return self.said
-
-    @cached_property
-    def probabilities(self) -> npt.NDArray[np.float64]:
-        """Softmax of the logits, shape (rows, classes).
-
-        Raises:
-            CheckError: Only answers were given.
-        """
-        if self.logits is None:
-            raise CheckError(
-                "only answers were given, no probabilities: give the probability of the positive "
-                "class as predictions, or the model"
-            )
-        shifted = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
-        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
 @dataclass(frozen=True)
@@ -73,6 +35,13 @@ class Case:
     baseline_scores: Scores
     candidate_scores: Scores
     seed: int
+    also: tuple[Scores, ...] = ()
+    """What further candidates of the same baseline say."""
+
+    @property
+    def both_scores(self) -> tuple[Scores, Scores]:
+        """What baseline and candidate say."""
+        return self.baseline_scores, self.candidate_scores
 
     @property
     def baseline(self) -> TorchModel:
@@ -94,7 +63,7 @@ class Case:
         return self.models
 
     @cached_property
-    def tables(self) -> dict[str, Codes]:
+    def tables(self) -> dict[str, Answers]:
         """Joint counts label x baseline x candidate per slice, `all` first."""
         return dict(
             self.data.tables(self.baseline_scores.predictions, self.candidate_scores.predictions)

@@ -7,10 +7,12 @@ Fairlearn says 0 for a rate without a denominator, this check says undefined.
 
 from collections.abc import Iterator
 from math import isclose, isfinite
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
+from ..data import paired_of
 from ..errors import CheckError
 from ..measurements import (
     Basis,
@@ -19,12 +21,12 @@ from ..measurements import (
     GroupStatistic,
     GroupTable,
     Measurement,
-    Paired,
     Undefined,
 )
 from ..records import Record
 from ..stats.resampled import group_values
 from .base import Case, Check, Codes
+from .slice_performance import against_rest
 
 AGGREGATES: tuple[GroupStatistic, ...] = (
     "demographic-parity-difference",
@@ -32,6 +34,14 @@ AGGREGATES: tuple[GroupStatistic, ...] = (
     "equalized-odds-difference",
     "equalized-odds-ratio",
 )
+
+
+OF: dict[str, Literal["change", "baseline", "candidate"]] = {
+    "-change": "change",
+    "": "candidate",
+    "-of-the-baseline": "baseline",
+}
+"""How the metric's name says whose statistic it is."""
 
 
 class FairnessParams(Record):
@@ -50,33 +60,35 @@ def measure(case: Case, params: FairnessParams) -> Iterator[Measurement | Figure
     positive = case.data.positive
     if positive is None:
         raise CheckError(
-            f"fairness rates need two classes, the data has {len(case.data.classes)}; "
-            "use slice-performance recall-change per class"
+            f"fairness rates need a favourable class, and of {len(case.data.classes)} none is "
+            "named: name it under evaluation.positive (it is then set against all others), or ask "
+            "slice-performance for the recall of each class"
         )
-    tables = {name: _binary(table, positive) for name, table in case.tables.items()}
+    tables = {name: table.binary(positive) for name, table in case.tables.items()}
     for name, table in tables.items():
-        yield from _group(case, params, name, table)
+        yield from _group(case, params, name, table, tables["all"])
     for axis in case.data.axes:
         members = {name: tables[name] for name in axis.levels}
         yield from _aggregates(case, params, " x ".join(axis.attributes), members)
-    yield _figure(tables)
+    yield figure(tables)
 
 
-def _binary(table: Codes, positive: int) -> Codes:
-    """Reorder to (label, baseline, candidate), each unfavourable then favourable."""
-    order = [1 - positive, positive]
-    return table[np.ix_(order, order, order)]
-
-
-def _group(case: Case, params: FairnessParams, name: str, table: Codes) -> Iterator[Measurement]:
-    rates: dict[str, tuple[Codes, str]] = {
-        "true-positive-rate-change": (table[1], "no positive row"),
-        "false-positive-rate-change": (table[0], "no negative row"),
-        "selection-rate-change": (table.sum(axis=0), "no row"),
+def _group(
+    case: Case, params: FairnessParams, name: str, table: Codes, whole: Codes
+) -> Iterator[Measurement]:
+    rates: dict[str, tuple[Codes, Codes, str]] = {
+        "true-positive-rate-change": (table[1], whole[1], "no positive row"),
+        "false-positive-rate-change": (table[0], whole[0], "no negative row"),
+        "selection-rate-change": (table.sum(axis=0), whole.sum(axis=0), "no row"),
     }
-    for metric, (cells, empty) in rates.items():
-        basis: Basis = _paired(cells) if cells.sum() else Undefined(reason=f"{empty} in {name}")
+    for metric, (cells, everyone, empty) in rates.items():
+        basis: Basis = (
+            paired_of(_order(cells)) if cells.sum() else Undefined(reason=f"{empty} in {name}")
+        )
         yield Measurement(check="fairness", metric=metric, slice=name, basis=basis)
+        if name != "all" and metric != "selection-rate-change":
+            rest = against_rest(paired_of(_order(cells)), paired_of(_order(everyone)))
+            yield Measurement(check="fairness", metric=f"excess-{metric}", slice=name, basis=rest)
     selected = table.sum(axis=0)
     if selected[1].sum() and selected[:, 1].sum():
         precision: Basis = Grouped(
@@ -90,14 +102,9 @@ def _group(case: Case, params: FairnessParams, name: str, table: Codes) -> Itera
     yield Measurement(check="fairness", metric="precision-change", slice=name, basis=precision)
 
 
-def _paired(cells: Codes) -> Paired:
-    """Favourable answers of both models over (baseline, candidate) cells."""
-    return Paired(
-        both=int(cells[1, 1]),
-        baseline_only=int(cells[1, 0]),
-        candidate_only=int(cells[0, 1]),
-        neither=int(cells[0, 0]),
-    )
+def _order(cells: Codes) -> Codes:
+    """Favourable answers over (baseline, candidate): both, baseline's, candidate's, neither."""
+    return np.array([cells[1, 1], cells[1, 0], cells[0, 1], cells[0, 0]])
 
 
 def _group_table(name: str, table: Codes) -> GroupTable:
@@ -115,36 +122,43 @@ def _aggregates(
         if left_out
         else ()
     )
+    too_few = (
+        f"fewer than two groups of {attribute} have {smallest} positives and {smallest} negatives"
+    )
     for statistic in AGGREGATES:
-        basis: Basis
-        if len(kept) < 2:
-            basis = Undefined(
-                reason=f"fewer than two groups of {attribute} have {smallest} positives and "
-                f"{smallest} negatives"
+        for suffix, of in OF.items():
+            basis: Basis = (
+                Undefined(reason=too_few)
+                if len(kept) < 2
+                else _grouped(case, params, statistic, of, kept)
             )
-        else:
-            basis = _grouped(case, params, statistic, kept)
-        yield Measurement(
-            check="fairness",
-            metric=f"{statistic}-change",
-            slice=attribute,
-            basis=basis,
-            notes=notes,
-        )
+            yield Measurement(
+                check="fairness",
+                metric=f"{statistic}{suffix}",
+                slice=attribute,
+                basis=basis,
+                notes=notes,
+            )
 
 
 def _grouped(
-    case: Case, params: FairnessParams, statistic: GroupStatistic, kept: dict[str, Codes]
+    case: Case,
+    params: FairnessParams,
+    statistic: GroupStatistic,
+    of: Literal["change", "baseline", "candidate"],
+    kept: dict[str, Codes],
 ) -> Basis:
     basis = Grouped(
         statistic=statistic,
+        of=of,
         groups=tuple(_group_table(n, t) for n, t in kept.items()),
         seed=case.seed,
         replicates=params.replicates,
     )
     if not all(isfinite(value) for value in group_values(basis)):
         return Undefined(reason="one of the models selects nobody: 0 to 0 has no ratio")
-    _agrees_with_fairlearn(basis)
+    if of == "change":
+        _agrees_with_fairlearn(basis)
     return basis
 
 
@@ -172,7 +186,7 @@ def _agrees_with_fairlearn(basis: Grouped) -> None:
             )
 
 
-def _figure(tables: dict[str, Codes]) -> Figure:
+def figure(tables: dict[str, Codes]) -> Figure:
     """Baseline and candidate side by side, per group, with Fairlearn's names."""
     from fairlearn.metrics import (
         MetricFrame,

@@ -1,50 +1,86 @@
 """Accuracy and recall lost in each slice of the data.
 
 A model can keep its overall accuracy and lose a minority; this check counts, slice by slice, the
-rows that only one of the two models gets right.
+rows that only one of the two models gets right, and sets each slice against the rest. Where a row
+carries several labels, an answer is right when all of them are.
 """
 
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
-from ..measurements import Measurement, Paired
-from .base import Case, Check, Codes, NoParams
+from ..data import paired_of
+from ..measurements import Basis, Excess, Measurement, Paired, Undefined
+from .base import Case, Check, Codes, NoParams, paired
+
+MAX_RECALLS = 20_000
+"""Slices times classes beyond which recall is counted over all rows only."""
+
+Rights = dict[str, tuple[Paired, dict[str, Paired]]]
+"""Per slice: right answers, and per class (or label) those among its rows."""
 
 
 def measure(case: Case, params: NoParams) -> Iterator[Measurement]:
     """Count right answers per slice, and per slice and class."""
-    for name, table in case.tables.items():
-        per_class = [_right(table, label) for label in range(len(table))]
-        total = np.sum(per_class, axis=0)
-        yield Measurement(
-            check="slice-performance", metric="accuracy-change", slice=name, basis=_basis(total)
+    rights = _multi_label(case) if case.data.profile.task == "multi-label" else _classes(case)
+    whole = rights["all"][0]
+    for name, (total, per_class) in rights.items():
+        yield _measurement("accuracy-change", name, total)
+        if name != "all":
+            yield _measurement("excess-accuracy-change", name, against_rest(total, whole))
+        for label, basis in per_class.items():
+            yield _measurement("recall-change", name, basis, label)
+
+
+def _measurement(metric: str, name: str, basis: Basis, label: str | None = None) -> Measurement:
+    return Measurement(
+        check="slice-performance", metric=metric, slice=name, label=label, basis=basis
+    )
+
+
+def against_rest(inside: Paired, whole: Paired) -> Excess | Undefined:
+    """Set a slice against all rows outside of it."""
+    outside = Paired(
+        both=whole.both - inside.both,
+        baseline_only=whole.baseline_only - inside.baseline_only,
+        candidate_only=whole.candidate_only - inside.candidate_only,
+        neither=whole.neither - inside.neither,
+    )
+    if not inside.n or not outside.n:
+        return Undefined(reason="there are no such rows in the slice or outside of it")
+    return Excess(inside=inside, outside=outside)
+
+
+def _classes(case: Case) -> Rights:
+    classes, tables = case.data.classes, case.tables
+    everywhere = len(classes) * len(tables) <= MAX_RECALLS
+    found: Rights = {}
+    for name, table in tables.items():
+        counts: Codes = table.per_class()
+        recalls = {c: paired_of(counts[i]) for i, c in enumerate(classes)}
+        found[name] = (
+            paired_of(counts.sum(axis=0)),
+            recalls if everywhere or name == "all" else {},
         )
-        for label, counts in enumerate(per_class):
-            yield Measurement(
-                check="slice-performance",
-                metric="recall-change",
-                slice=name,
-                label=case.data.classes[label],
-                basis=_basis(counts),
-            )
+    return found
 
 
-def _right(table: Codes, label: int) -> Codes:
-    """Both right, only the baseline, only the candidate, neither: rows of one class."""
-    rows = table[label]
-    both = rows[label, label]
-    baseline, candidate = rows[label].sum(), rows[:, label].sum()
-    return np.array(
-        [both, baseline - both, candidate - both, rows.sum() - baseline - candidate + both]
-    )
-
-
-def _basis(counts: Codes) -> Paired:
-    both, baseline_only, candidate_only, neither = (int(c) for c in counts)
-    return Paired(
-        both=both, baseline_only=baseline_only, candidate_only=candidate_only, neither=neither
-    )
+def _multi_label(case: Case) -> Rights:
+    truth: npt.NDArray[np.bool_] = case.data.labels
+    before, after = case.baseline_scores.said, case.candidate_scores.said
+    exact = [(said == truth).all(axis=1) for said in (before, after)]
+    found: Rights = {}
+    for name, inside in case.slices():
+        found[name] = (
+            paired(exact[0][inside], exact[1][inside]),
+            {
+                label: paired(before[rows, j], after[rows, j])
+                for j, label in enumerate(case.data.classes)
+                for rows in [inside & truth[:, j]]
+            },
+        )
+    return found
 
 
 SLICE_PERFORMANCE = Check(id="slice-performance", params=NoParams, measure=measure)

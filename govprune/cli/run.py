@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from . import output
+from . import output, predictions
 
 
 @click.command(name="run")
@@ -20,6 +21,7 @@ from . import output
     "--unsafe-unsigned", is_flag=True, help="Write a bundle nobody signed or can promote."
 )
 @click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text")
+@predictions.options
 @click.option("--verbose", "-v", is_flag=True, help="Show every finding, also those that pass.")
 def command(
     job: Path,
@@ -30,20 +32,25 @@ def command(
     unsafe_unsigned: bool,  # noqa: FBT001 click passes flags so
     kind: str,
     verbose: bool,  # noqa: FBT001 click passes flags so
+    **given: Any,
 ) -> int:
     """Gate the candidate that JOB (default: govprune.yaml) names.
 
     Runs the step if the job has a command, measures both models, judges them under the policy,
     signs the evidence and writes the bundle. Exit code 0 passed, 1 failed, 3 undecided.
+
+    With --predictions no model and no job file are needed: any framework, vendor model or
+    benchmark log can be gated from a table of answers.
     """
     from ..gate import plan_only, run
 
+    source = predictions.job_of(given, policy=policy_name, out=out) or job
     if dry_run:
-        _show_plan(plan_only(job, policy_name=policy_name), kind)
+        _show_plan(plan_only(source, policy_name=policy_name), kind)
         return 0
     with output.progress_bar() as progress:
         gated = run(
-            job,
+            source,
             out=out,
             key=key,
             unsafe_unsigned=unsafe_unsigned,

@@ -1,7 +1,26 @@
-"""Evaluation and fine-tuning data: read once, digested, cut into slices."""
+"""Evaluation and fine-tuning data: read once, digested, coded, cut into slices and counted."""
 
+from .confidence import with_confidence
+from .counts import Answers, Joint, paired_of, tabulate
 from .evaluation import EvaluationData, read_evaluation
+from .predictions import Predictions, read_predictions
+from .scores import Scores
 from .slices import as_text
 from .tables import Table, read_features, read_table
 
-__all__ = ["EvaluationData", "Table", "as_text", "read_evaluation", "read_features", "read_table"]
+__all__ = [
+    "Answers",
+    "EvaluationData",
+    "Joint",
+    "Predictions",
+    "Scores",
+    "Table",
+    "as_text",
+    "paired_of",
+    "read_evaluation",
+    "read_features",
+    "read_predictions",
+    "read_table",
+    "tabulate",
+    "with_confidence",
+]

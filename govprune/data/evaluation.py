@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +11,15 @@ import numpy.typing as npt
 from ..errors import SubjectError
 from ..job import EvaluationSection
 from ..policy.rules import SlicePolicy
-from ..subjects import Profile, SliceProfile, expect
-from .slices import Axis, Codes, as_text, cut
+from ..subjects import Profile, expect
+from .counts import Answers, Joint, tabulate, tabulate_all
+from .labels import read_labels
+from .profile import make_profile, read_clusters
+from .slices import Axis, cut
 from .tables import Table, read_features, read_table, select
 
 if TYPE_CHECKING:
-    import polars as pl
-
-MAX_CLASSES = 1000
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -27,38 +28,64 @@ class EvaluationData:
 
     table: Table
     label: str
-    """Column with the true class."""
+    """Column with the true answer."""
     names: tuple[str, ...]
-    """Feature names."""
+    """Feature names; empty where only predictions were given."""
     features: npt.NDArray[np.float32]
     """Shape (rows, features)."""
-    labels: Codes
-    """Shape (rows,): index into `profile` classes, in the order of the model's outputs."""
+    labels: npt.NDArray[Any]
+    """Shape (rows,): index into `classes`, in the order of the model's outputs; or a number where
+    numbers are predicted. Shape (rows, labels) of yes and no for a multi-label task."""
     classes: tuple[str, ...]
+    """Empty where numbers are predicted."""
     axes: tuple[Axis, ...]
     mutable: tuple[int, ...]
     """Columns an attacker could change."""
     profile: Profile
+    clusters: npt.NDArray[np.int64] | None = None
+    """Shape (rows,): which rows belong together; None where all are independent."""
 
     @property
     def positive(self) -> int | None:
         """Index of the favourable class."""
         return None if self.profile.positive is None else self.classes.index(self.profile.positive)
 
-    def tables(self, baseline: Codes, candidate: Codes) -> Iterator[tuple[str, Codes]]:
-        """Count label x baseline prediction x candidate prediction, per slice, in one pass each.
+    def tables(
+        self, baseline: npt.NDArray[Any], candidate: npt.NDArray[Any]
+    ) -> Iterator[tuple[str, Answers]]:
+        """Count label x baseline's answer x candidate's answer, per slice.
+
+        Args:
+            baseline: Class index per row, shape (rows,).
+            candidate: The same.
 
         Yields:
-            Slice name (`all` first) and counts of shape (classes, classes, classes).
+            Slice name (`all` first) and its counts.
         """
         k = len(self.classes)
-        cell = (self.labels * k + baseline) * k + candidate
-        yield "all", np.bincount(cell, minlength=k**3).reshape(k, k, k)
+        said = [self.labels, baseline, candidate]
+        columns = {c: axis.columns[i] for axis in self.axes for i, c in enumerate(axis.attributes)}
+        finest = tabulate_all(
+            [*(c.codes for c in columns.values()), *said],
+            [*(len(c.levels) for c in columns.values()), k, k, k],
+        )
+        last = (-3, -2, -1)
+        yield "all", _answers(finest.onto(last) if finest else tabulate(said, (k, k, k)), k)
         for axis in self.axes:
-            shown = axis.codes >= 0
-            joint = axis.codes[shown] * k**3 + cell[shown]
-            counts = np.bincount(joint, minlength=len(axis.levels) * k**3)
-            yield from zip(axis.levels, counts.reshape(-1, k, k, k), strict=True)
+            if finest is not None:
+                which = [list(columns).index(name) for name in axis.attributes]
+                part = finest.onto([*which, *last])
+                level = axis.levels_at(part.codes()[:-3])
+            else:
+                part = tabulate([axis.codes + 1, *said], (len(axis.levels) + 1, k, k, k))
+                level = part.codes()[0] - 1
+            for i, name in enumerate(axis.levels):
+                yield name, _answers(part, k, level == i)
+
+
+def _answers(joint: Joint, classes: int, kept: Any = slice(None)) -> Answers:
+    label, baseline, candidate = (c[kept] for c in joint.codes()[-3:])
+    return Answers(classes, label, baseline, candidate, joint.counts[kept])
 
 
 def read_evaluation(
@@ -72,91 +99,42 @@ def read_evaluation(
     path = root / section.file
     table, frame = read_table(path, role="evaluation", root=root)
     expect(table.subject, section.sha256)
-    for column in (section.label, *section.slices):
-        if column not in frame.columns:
-            raise SubjectError(f"{path}: no column '{column}'")
+    refuse_missing(section, frame.columns, path)
+    if not section.features:
+        raise SubjectError(f"{path}: evaluation.features names no column; name the model's inputs")
     names = select(frame.columns, section.features, path=path)
-    if section.label in names:
-        raise SubjectError(f"{path}: the label '{section.label}' is among the features")
+    if stray := [name for name in section.label_columns if name in names]:
+        raise SubjectError(f"{path}: the label '{stray[0]}' is among the features")
     features = read_features(frame, names, path=path)
-    labels, classes = _labels(frame, section, path)
-    axes, merged = cut(frame, section, policy, classes=len(classes), path=path)
-    positive = _positive(section, classes, path)
-    profile = _profile(labels, classes, axes, positive, merged, path)
+
+    def read(name: str) -> "list[pa.Array]":
+        return [frame[name].to_arrow()]
+
+    labels = read_labels(read, section, path)
+    axes, merged = cut(read, section, policy, path=path)
+    clusters = read_clusters(read, section, path)
+    profile = make_profile(labels, axes, merged, section, clusters)
     return EvaluationData(
         table=table,
-        label=section.label,
+        label=", ".join(section.label_columns),
         names=names,
         features=features,
-        labels=labels,
-        classes=classes,
+        labels=labels.values,
+        classes=labels.classes,
         axes=axes,
         mutable=_mutable(section, names, features, path),
         profile=profile,
+        clusters=clusters,
     )
 
 
-def _labels(
-    frame: "pl.DataFrame", section: EvaluationSection, path: Path
-) -> tuple[Codes, tuple[str, ...]]:
-    series = frame[section.label]
-    if series.null_count():
-        row = int(series.is_null().arg_max() or 0) + 1
-        raise SubjectError(f"{path}: row {row} has no label")
-    if series.dtype.is_float():
-        raise SubjectError(
-            f"{path}: label '{section.label}' holds decimal numbers; give text or integers"
-        )
-    found = series.unique().sort().to_list()
-    text = [as_text(value) for value in found]
-    classes = section.classes or tuple(text)
-    if unknown := sorted(set(text) - set(classes)):
-        raise SubjectError(
-            f"{path}: label '{unknown[0]}' is not among evaluation.classes {list(classes)}; "
-            "labels and classes must be of one kind"
-        )
-    if not 2 <= len(classes) <= MAX_CLASSES:
-        raise SubjectError(f"{path}: {len(classes)} classes; a gate needs 2 to {MAX_CLASSES}")
-    index = {name: i for i, name in enumerate(classes)}
-    lookup = {value: index[as_text(value)] for value in found}
-    codes = np.array([lookup[value] for value in series.to_list()], dtype=np.int64)
-    return codes, tuple(classes)
-
-
-def _positive(section: EvaluationSection, classes: tuple[str, ...], path: Path) -> str | None:
-    if section.positive is not None and section.positive not in classes:
-        raise SubjectError(f"{path}: positive class '{section.positive}' is not in {list(classes)}")
-    if len(classes) != 2:
-        return None
-    return section.positive or classes[1]
-
-
-def _profile(
-    labels: Codes,
-    classes: tuple[str, ...],
-    axes: tuple[Axis, ...],
-    positive: str | None,
-    merged: tuple[str, ...],
-    path: Path,
-) -> Profile:
-    k = len(classes)
-
-    def by_label(counts: Codes) -> tuple[tuple[str, int], ...]:
-        return tuple((name, int(counts[i])) for i, name in enumerate(classes))
-
-    whole = np.bincount(labels, minlength=k)
-    if (whole == 0).any():
-        lost = classes[int(np.argmin(whole))]
-        raise SubjectError(f"{path}: holds no row of class '{lost}'; add some")
-    slices = [SliceProfile(name="all", attributes=(), by_label=by_label(whole))]
-    for axis in axes:
-        shown = axis.codes >= 0
-        joint = np.bincount(axis.codes[shown] * k + labels[shown], minlength=k * len(axis.levels))
-        for name, counts in zip(axis.levels, joint.reshape(-1, k), strict=True):
-            slices.append(
-                SliceProfile(name=name, attributes=axis.attributes, by_label=by_label(counts))
-            )
-    return Profile(labels=classes, positive=positive, slices=tuple(slices), merged=merged)
+def refuse_missing(section: EvaluationSection, columns: "list[str]", path: Path) -> None:
+    """Refuse a file without a column that the job names."""
+    cluster = () if section.cluster is None else (section.cluster,)
+    for column in (*section.label_columns, *section.slices, *cluster):
+        if column not in columns:
+            known = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
+            raise SubjectError(f"{path}: no column '{column}'. It has: {known}")
 
 
 def _mutable(

@@ -5,10 +5,11 @@ shown that is so small that its counts would be about persons.
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +17,18 @@ import numpy.typing as npt
 from ..errors import SubjectError
 from ..job import EvaluationSection
 from ..policy.rules import SlicePolicy
+from .columns import Coded, Column, encode, encode_bins
+from .counts import Joint, tabulate, tabulate_all
 
 if TYPE_CHECKING:
-    import polars as pl
+    import pyarrow as pa
 
 MAX_LEVELS = 1000
 MAX_NAME = 200
 """Characters of a slice's value; longer ones are free text, not groups."""
-MAX_COUNTS = 50_000_000
-"""Counts held in all tables of label x baseline x candidate together: 400 MB."""
 Codes = npt.NDArray[np.int64]
+Reader = Callable[[str], Iterable["pa.Array"]]
+"""Gives a column's batches by its name."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +38,32 @@ class Axis:
     attributes: tuple[str, ...]
     levels: tuple[str, ...]
     """Slice names, e.g. `sex=Female,race=Black`."""
-    codes: Codes
-    """Shape (rows,): index into levels; -1 where the row's slice is too small to be shown."""
+    columns: tuple[Coded, ...]
+    cells: Codes
+    """Shape (cells,): combinations of the columns' codes that occur, rising."""
+    level_of: Codes
+    """Shape (cells,): index into levels; -1 where the slice is too small to be shown."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Levels of each column."""
+        return _shape(self.columns)
+
+    @property
+    def codes(self) -> Codes:
+        """Shape (rows,): index into levels; -1 where the row's slice is too small to be shown."""
+        return self.levels_at([c.codes for c in self.columns])
+
+    def levels_at(self, codes: Iterable[Column]) -> Codes:
+        """Look the level up for given codes of each column."""
+        joint = np.ravel_multi_index([c.astype(np.int64) for c in codes], self.shape)
+        return self.level_of[np.searchsorted(self.cells, joint)]
 
 
 def cut(
-    frame: "pl.DataFrame",
-    section: EvaluationSection,
-    policy: SlicePolicy,
-    *,
-    classes: int,
-    path: Path,
+    read: Reader, section: EvaluationSection, policy: SlicePolicy, *, path: Path
 ) -> tuple[tuple[Axis, ...], tuple[str, ...]]:
     """Cut the rows by each column the section names, and by their intersections.
-
-    Args:
-        classes: How many, to foresee the size of the tables that will be counted per slice.
 
     Returns:
         The axes, and sentences on slices that are too small to be shown on their own.
@@ -58,9 +71,9 @@ def cut(
     Raises:
         SubjectError: A column cannot be cut, or two slices would carry one name.
     """
-    columns = {name: _levels(frame, name, section, path) for name in section.slices}
+    columns = {name: _levels(read, name, section, path) for name in section.slices}
     axes, merged = _axes(columns, policy)
-    _refuse_unclear(axes, classes, path)
+    _refuse_unclear(axes, path)
     return axes, merged
 
 
@@ -69,21 +82,24 @@ def as_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _levels(
-    frame: "pl.DataFrame", name: str, section: EvaluationSection, path: Path
-) -> tuple[list[str], Codes]:
-    """Return the level names of one column and each row's index into them."""
-    series = frame[name]
+def printable(text: str) -> str:
+    """Escape what would not show, or would steer a terminal: line breaks, NUL, direction marks."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _levels(read: Reader, name: str, section: EvaluationSection, path: Path) -> Coded:
+    """Code one column by the names of its levels."""
     if name in section.bins:
-        texts = _binned(series, section.bins[name], path)
-    elif series.dtype.is_float():
-        raise SubjectError(
-            f"{path}: slice column '{name}' holds decimal numbers; name edges under "
-            f"evaluation.bins, e.g. {{{name}: [1, 2]}}"
-        )
+        coded = encode_bins(read(name), section.bins[name], name=name, path=path)
     else:
-        texts = ["(missing)" if v is None else _printable(as_text(v)) for v in series.to_list()]
-    levels = sorted(set(texts))
+        coded = encode(_no_decimals(read(name), name, path), name=name, path=path)
+    coded = coded.renamed([_level(value) for value in coded.levels])
+    if name in section.bins:  # an interval without a row is no slice
+        present = np.unique(coded.codes)
+        lookup = np.zeros(len(coded.levels), dtype=coded.codes.dtype)
+        lookup[present] = np.arange(len(present))
+        coded = Coded(tuple(coded.levels[i] for i in present), lookup[coded.codes])
+    levels = coded.levels
     if len(levels) > MAX_LEVELS:
         raise SubjectError(f"{path}: slice column '{name}' has {len(levels)} values; bin it")
     if max(map(len, levels)) > MAX_NAME:
@@ -96,38 +112,28 @@ def _levels(
             f"{path}: no row with {name}={lost[0]}, which evaluation.groups names; an empty slice "
             f"decides nothing. There are: {', '.join(levels[:12])}"
         )
-    index = {level: i for i, level in enumerate(levels)}
-    return levels, np.fromiter((index[text] for text in texts), np.int64, len(texts))
+    return coded
 
 
-def _printable(text: str) -> str:
-    """Escape what would not show, or would steer a terminal: line breaks, NUL, direction marks."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+def _level(value: Any) -> str:
+    return "(missing)" if value is None else printable(as_text(value))
 
 
-def _binned(series: "pl.Series", edges: tuple[float, ...], path: Path) -> list[str]:
-    """Name the interval that each row's number lies in."""
-    import polars as pl
+def _no_decimals(batches: Iterable["pa.Array"], name: str, path: Path) -> Iterable["pa.Array"]:
+    import pyarrow as pa
 
-    if not series.dtype.is_numeric() or not edges or any(a >= b for a, b in pairwise(edges)):
-        raise SubjectError(
-            f"{path}: bins of '{series.name}' need a numeric column and rising edges"
-        )
-    numbers = series.cast(pl.Float64).to_numpy()
-    # Enough digits that two edges never read alike.
-    ends = [f"{edge:.15g}" for edge in edges]
-    bounds = [
-        f"under {ends[0]}",
-        *(f"{a} to {b}" for a, b in pairwise(ends)),
-        f"{ends[-1]} and over",
-    ]
-    # A missing number is NaN here, and NaN would lie above every edge.
-    cut = np.where(np.isnan(numbers), len(bounds), np.digitize(numbers, edges))
-    return [[*bounds, "(missing)"][i] for i in cut]
+    for batch in batches:
+        kind = batch.type.value_type if pa.types.is_dictionary(batch.type) else batch.type
+        if pa.types.is_floating(kind):
+            raise SubjectError(
+                f"{path}: slice column '{name}' holds decimal numbers; name edges under "
+                f"evaluation.bins, e.g. {{{name}: [1, 2]}}"
+            )
+        yield batch
 
 
-def _refuse_unclear(axes: tuple[Axis, ...], classes: int, path: Path) -> None:
-    """Refuse two slices of one name, of which one could answer for the other, and huge tables."""
+def _refuse_unclear(axes: tuple[Axis, ...], path: Path) -> None:
+    """Refuse two slices of one name, of which one could answer for the other."""
     slices = [level for axis in axes for level in axis.levels]
     for names in (slices, [" x ".join(axis.attributes) for axis in axes]):
         name, times = max(Counter(names).items(), key=lambda item: item[1], default=("", 0))
@@ -135,21 +141,20 @@ def _refuse_unclear(axes: tuple[Axis, ...], classes: int, path: Path) -> None:
             raise SubjectError(
                 f"{path}: two slices are both called '{name}'; rename a column or a value"
             )
-    if (1 + len(slices)) * classes**3 > MAX_COUNTS:
-        raise SubjectError(
-            f"{path}: {classes} classes in {len(slices)} slices make {MAX_COUNTS:,} counts or "
-            "more; slice by fewer columns, or lower slices.depth in the policy"
-        )
 
 
 def _axes(
-    columns: dict[str, tuple[list[str], Codes]], policy: SlicePolicy
+    columns: Mapping[str, Coded], policy: SlicePolicy
 ) -> tuple[tuple[Axis, ...], tuple[str, ...]]:
     axes: list[Axis] = []
     merged: list[str] = []
+    names = list(columns)
+    finest = tabulate_all([c.codes for c in columns.values()], _shape(columns.values()))
     for depth in range(1, min(policy.depth, len(columns)) + 1):
         for chosen in combinations(columns, depth):
-            axis, note = _axis(chosen, columns, policy.disclosure_floor)
+            part = {name: columns[name] for name in chosen}
+            joint = finest.onto([names.index(name) for name in chosen]) if finest else None
+            axis, note = axis_of(part, policy.disclosure_floor, joint)
             if axis.levels:
                 axes.append(axis)
             if note:
@@ -157,29 +162,38 @@ def _axes(
     return tuple(axes), tuple(merged)
 
 
-def _axis(
-    chosen: tuple[str, ...], columns: dict[str, tuple[list[str], Codes]], floor: int
+def _shape(columns: Iterable[Coded]) -> tuple[int, ...]:
+    return tuple(len(c.levels) for c in columns)
+
+
+def axis_of(
+    columns: Mapping[str, Coded], floor: int, joint: Joint | None = None
 ) -> tuple[Axis, str | None]:
-    shape = tuple(len(columns[name][0]) for name in chosen)
-    joint = np.ravel_multi_index([columns[name][1] for name in chosen], shape)
-    present, codes, counts = np.unique(joint, return_inverse=True, return_counts=True)
-    names = []
-    for cell in present:
-        parts = np.unravel_index(int(cell), shape)
-        pairs = [f"{c}={columns[c][0][int(p)]}" for c, p in zip(chosen, parts, strict=True)]
-        names.append(",".join(pairs))
-    small = counts < floor
+    """Cut by one combination of columns; slices under `floor` rows are merged with their like.
+
+    Args:
+        joint: Counts of the combinations, where they are known already.
+    """
+    chosen, coded = tuple(columns), tuple(columns.values())
+    table = joint or tabulate([c.codes for c in coded], _shape(coded))
+    parts = np.stack(table.codes(), axis=1)
+    names = [
+        ",".join(f"{n}={c.levels[i]}" for n, c, i in zip(chosen, coded, row, strict=True))
+        for row in parts
+    ]
+    small = table.counts < floor
+    level_of = np.arange(len(names))
     note = None
     if small.any():
         # A table of three people is personal data: such slices are shown together or not at all.
-        rows, how_many = int(counts[small].sum()), int(small.sum())
+        rows, how_many = int(table.counts[small].sum()), int(small.sum())
         together = " x ".join(chosen) + f"=(under {floor} rows each)"
         keep = rows >= floor and how_many > 1
         note = f"{' x '.join(chosen)}: {how_many} slices under {floor} rows " + (
             f"are judged together ({rows} rows)" if keep else f"are not shown ({rows} rows)"
         )
         order = np.cumsum(~small) - 1
-        target = np.where(small, int((~small).sum()) if keep else -1, order)
+        level_of = np.where(small, int((~small).sum()) if keep else -1, order)
         names = [n for n, s in zip(names, small, strict=True) if not s] + [together] * keep
-        codes = target[codes]
-    return Axis(attributes=chosen, levels=tuple(names), codes=codes.astype(np.int64)), note
+    axis = Axis(chosen, tuple(names), coded, table.keys, level_of.astype(np.int64))
+    return axis, note

@@ -1,6 +1,7 @@
 """Tables from CSV and Parquet, hashed from the bytes that were read."""
 
 import fnmatch
+import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,13 @@ class Table:
     path: Path
     name: str
     subject: Subject
+    key: bytes
+    """BLAKE2b-256 of the file, which no card shows: only who holds the file can make row ids."""
+
+
+def row_key(data: bytes) -> bytes:
+    """Key of the ids of a file's rows: HMAC-SHA-256 of the row's number, from 1, under this."""
+    return hashlib.blake2b(data, digest_size=32).digest()
 
 
 def read_table(path: Path, *, role: str, root: Path) -> "tuple[Table, pl.DataFrame]":
@@ -31,9 +39,15 @@ def read_table(path: Path, *, role: str, root: Path) -> "tuple[Table, pl.DataFra
     Raises:
         SubjectError: Missing, empty, of another kind, or broken.
     """
+    subject, data = read_subject(path, role=role, root=root)
+    table = Table(path=path, name=subject.name, subject=subject, key=row_key(data))
+    return table, read_frame(data, path)
+
+
+def read_frame(data: bytes, path: Path) -> "pl.DataFrame":
+    """Parse the bytes of a CSV or Parquet file; raises as `read_table` does."""
     import polars as pl
 
-    subject, data = read_subject(path, role=role, root=root)
     kind = path.suffix.lower()
     try:
         if kind == ".parquet":
@@ -49,7 +63,7 @@ def read_table(path: Path, *, role: str, root: Path) -> "tuple[Table, pl.DataFra
         ) from None
     if frame.height == 0:
         raise SubjectError(f"{path}: holds no rows; an empty table decides nothing")
-    return Table(path=path, name=subject.name, subject=subject), frame
+    return frame
 
 
 def select(columns: Sequence[str], patterns: Sequence[str], *, path: Path) -> tuple[str, ...]:

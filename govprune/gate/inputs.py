@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from .. import policy
-from ..data import EvaluationData, Table, as_text, read_evaluation, read_features, read_table
+from ..data import (
+    EvaluationData,
+    Predictions,
+    Table,
+    as_text,
+    read_evaluation,
+    read_features,
+    read_predictions,
+    read_table,
+    with_confidence,
+)
 from ..errors import InputError, PolicyError
 from ..evidence.keys import SigningKeys, load_signing_keys
 from ..frameworks import check_controls
@@ -29,12 +39,27 @@ class Inputs:
     root: Path
     seed: int
     step: Step
-    baseline: "TorchModel"
-    candidate: "TorchModel"
+    given: "tuple[TorchModel, TorchModel] | Predictions"
+    """Baseline and candidate, or what they said."""
     data: EvaluationData
     fine_tuning: tuple[FineTuningSection, ...]
     policy: PolicySource
     job_file: Subject | None
+
+    @property
+    def models(self) -> "tuple[TorchModel, TorchModel] | None":
+        """Baseline and candidate; None where only predictions were given."""
+        return None if isinstance(self.given, Predictions) else self.given
+
+    @property
+    def judged(self) -> tuple[Subject, ...]:
+        """What is judged on what: candidate, baseline, evaluation data, and the code they need."""
+        table = self.data.table.subject
+        if isinstance(self.given, Predictions):
+            return (*self.given.subjects, table)
+        baseline, candidate = self.given
+        code = [m.code for m in (candidate, baseline) if m.code is not None]
+        return (candidate.weights, baseline.weights, table, *code)
 
 
 def signing_keys(
@@ -76,14 +101,21 @@ def load_policy(name: str, root: Path) -> PolicySource:
     return chosen
 
 
-def prepare(source: JobSource, policy_name: str | None) -> tuple[PolicySource, EvaluationData]:
-    """Read policy and data, and see that the one can be asked of the other."""
+def prepare(
+    source: JobSource, policy_name: str | None
+) -> tuple[PolicySource, EvaluationData, Predictions | None]:
+    """Read policy, data and predictions, and see that the one can be asked of the other."""
     if policy_name is not None and Path(policy_name).is_file():
         policy_name = str(Path(policy_name).resolve())
     chosen = load_policy(policy_name or source.job.policy, source.root)
-    data = read_evaluation(source.job.evaluation, chosen.policy.slices, root=source.root)
+    section, slices, predictions = source.job.evaluation, chosen.policy.slices, None
+    if source.job.predictions is None:
+        data = read_evaluation(section, slices, root=source.root)
+    else:
+        predictions = read_predictions(section, source.job.predictions, slices, root=source.root)
+        data = with_confidence(predictions.data, predictions.baseline, slices)
     make_plan(chosen.policy, data.profile)  # a policy that cannot be asked of this data, said early
-    return chosen, data
+    return chosen, data, predictions
 
 
 def target(source: JobSource, out: Path | None) -> Path:
@@ -114,7 +146,8 @@ def fine_tuning(inputs: Inputs) -> tuple[tuple[Table, ...], Any]:
         path = inputs.root / section.file
         table, frame = read_table(path, role="fine-tuning", root=inputs.root)
         tables.append(table)
-        if label not in frame.columns or set(inputs.data.names) - set(frame.columns):
+        known = {label, *inputs.data.names} <= set(frame.columns)
+        if inputs.models is None or not known:
             continue
         codes = [index.get(as_text(value), -1) for value in frame[label].to_list()]
         if -1 in codes:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__, policy
-from ..data import EvaluationData, Table
+from ..data import EvaluationData, Predictions, with_confidence
 from ..errors import CheckError, GovpruneError, InputError
+from ..evidence.entry import identity
 from ..evidence.keys import SigningKeys, account_keys
 from ..evidence.log import Log
 from ..evidence.statement import Environment, Evidence
@@ -30,6 +31,8 @@ PACKAGES = (
     "torch", "numpy", "scipy", "fairlearn", "adversarial-robustness-toolbox", "scikit-learn",
     "polars", "pyarrow", "pandas", "safetensors", "pydantic", "weasyprint", "pyhanko",
 )  # fmt: skip
+ROLES = ("baseline", "evaluation", "candidate")
+"""What makes an attempt: another candidate for the same baseline on the same data."""
 EXIT_CODES = {"PASSED": 0, "FAILED": 1, "UNDECIDED": 3}
 
 
@@ -58,7 +61,7 @@ def gate(
     inputs: Inputs, *, keys: SigningKeys | None, out: Path, log: Path, progress: Progress
 ) -> Gated:
     """Score, plan, measure, judge, seal."""
-    from ..checks import CHECKS, Case, Scores
+    from ..checks import CHECKS
     from ..evidence.bundle import seal
 
     started = _now()
@@ -66,30 +69,16 @@ def gate(
     wanted = [check for check in CHECKS if any(rule.check == check.id for rule in rules)]
     total = len(wanted) + 3
     archive = Log(log)
-    attempt = archive.attempt(
-        inputs.baseline.weights.sha256,
-        inputs.data.table.subject.sha256,
-        inputs.candidate.weights.sha256,
-    )
-    plan = make_plan(inputs.policy.policy, inputs.data.profile, attempt=attempt)
     progress("scoring both models", 0, total)
-    tables, members = fine_tuning(inputs)
-    case = Case(
-        step=inputs.step,
-        models=(inputs.baseline, inputs.candidate),
-        data=inputs.data,
-        fine_tuning=tables,
-        members=members,
-        baseline_scores=Scores.of_logits(_scores(inputs.baseline, inputs.data)),
-        candidate_scores=Scores.of_logits(_scores(inputs.candidate, inputs.data)),
-        seed=inputs.seed,
-    )
+    case = _case(inputs)
     _refuse_upside_down(case)
+    attempt = archive.attempt(*(identity(inputs.judged, role) for role in ROLES))
+    plan = make_plan(inputs.policy.policy, case.data.profile, attempt=attempt)
     measurements, figures, unmeasured = _measure(case, wanted, inputs.policy, progress, total)
     progress("judging", total - 2, total)
     verdict = policy.decide(policy.judge(plan, measurements, unmeasured))
     evidence = _evidence(
-        inputs, plan, measurements, figures, unmeasured, verdict, tables, started,
+        inputs, case, plan, measurements, figures, unmeasured, verdict, started,
         unsigned=keys is None,
     )  # fmt: skip
     progress("writing the card and the bundle", total - 1, total)
@@ -102,7 +91,38 @@ def gate(
     return Gated(evidence=evidence, bundle=bundle, notes=tuple(notes))
 
 
-def _scores(model: "TorchModel", data: EvaluationData) -> Any:
+def _case(inputs: Inputs) -> "Case":
+    """Score both models, or take what they said, and cut by the baseline's confidence."""
+    from ..checks import Case, Scores
+
+    tables, members = fine_tuning(inputs)
+    data = inputs.data
+    also: tuple[Scores, ...] = ()
+    if isinstance(inputs.given, Predictions):
+        scores, also = (inputs.given.baseline, inputs.given.candidate), inputs.given.also
+    else:
+        if data.profile.task != "classification":
+            raise InputError(
+                f"models are scored on classification; for {data.profile.task}, give what both "
+                "said as predictions"
+            )
+        baseline, candidate = (Scores.of_logits(_logits(m, data)) for m in inputs.given)
+        scores = baseline, candidate
+        data = with_confidence(data, baseline, inputs.policy.policy.slices)
+    return Case(
+        step=inputs.step,
+        models=inputs.models,
+        data=data,
+        fine_tuning=tables,
+        members=members,
+        baseline_scores=scores[0],
+        candidate_scores=scores[1],
+        also=also,
+        seed=inputs.seed,
+    )
+
+
+def _logits(model: "TorchModel", data: EvaluationData) -> Any:
     scores = model.logits(data.features)
     if scores.shape[1] != len(data.classes):
         raise InputError(
@@ -118,11 +138,12 @@ def _refuse_upside_down(case: "Case") -> None:
 
     Classes in another order than the outputs turn every harm into an improvement.
     """
-    import numpy as np
-
-    labels, said = case.data.labels, case.baseline_scores.predictions
-    shares = [np.bincount(x, minlength=len(case.data.classes)) / len(x) for x in (labels, said)]
-    right, by_chance = float((labels == said).mean()), float(shares[0] @ shares[1])
+    if case.data.profile.task != "classification":
+        return
+    whole = case.tables["all"]
+    n, before = whole.n, whole.predicted()[0]
+    right = float(whole.per_class()[:, :2].sum()) / n
+    by_chance = float((whole.labelled() / n) @ (before / n))
     if right < by_chance:
         raise InputError(
             f"the baseline is right on {100 * right:.1f} % of rows, less than chance "
@@ -158,19 +179,17 @@ def _measure(
 
 def _evidence(
     inputs: Inputs,
+    case: "Case",
     plan: Plan,
     measurements: list[Measurement],
     figures: list[Figure],
     unmeasured: list[Unmeasured],
     verdict: Verdict,
-    tables: tuple[Table, ...],
     started: str,
     *,
     unsigned: bool,
 ) -> Evidence:
-    subjects = [inputs.candidate.weights, inputs.baseline.weights, inputs.data.table.subject]
-    subjects += [m.code for m in (inputs.candidate, inputs.baseline) if m.code is not None]
-    subjects += [table.subject for table in tables]
+    subjects = [*inputs.judged, *(table.subject for table in case.fine_tuning)]
     subjects += inputs.policy.files
     subjects += [inputs.job_file] if inputs.job_file else []
     unsafe = ["Nobody signed this: --unsafe-unsigned. It proves nothing."] if unsigned else []
@@ -179,11 +198,8 @@ def _evidence(
         name=inputs.name,
         step=inputs.step,
         subjects=tuple(subjects),
-        profile=inputs.data.profile,
-        assumptions=(
-            "Evaluation rows are independent of each other and of the rows the models were "
-            "trained on; they resemble the people the model will meet.",
-        ),
+        profile=case.data.profile,
+        assumptions=_assumptions(inputs),
         policy=inputs.policy.policy,
         plan=plan,
         measurements=tuple(measurements),
@@ -195,6 +211,26 @@ def _evidence(
         finished=_now(),
         unsafe=tuple(unsafe),
     )
+
+
+def _assumptions(inputs: Inputs) -> tuple[str, ...]:
+    cluster = inputs.data.profile.cluster
+    rows = (
+        "Evaluation rows are independent of each other"
+        if cluster is None
+        else f"Rows of different '{cluster}' are independent of each other (those of one are "
+        "counted as one)"
+    )
+    found = [
+        f"{rows} and of the rows the models were trained on; they resemble the people the model "
+        "will meet."
+    ]
+    if inputs.models is None:
+        found.append(
+            "The predictions are those of the two models they are named after: no model was run, "
+            "and nothing is known of its file, its robustness or what it gives away."
+        )
+    return tuple(found)
 
 
 def environment(seed: int) -> Environment:

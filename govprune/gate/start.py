@@ -12,7 +12,7 @@ from .. import job
 from ..data import read_evaluation
 from ..errors import InputError
 from ..evidence.keys import load_signing_keys
-from ..job import EvaluationSection, FineTuningSection
+from ..job import EvaluationSection, FineTuningSection, JobSource
 from ..policy import Plan, make_plan
 from .inputs import (
     Inputs,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    path: Path | str = "govprune.yaml",
+    path: Path | str | JobSource = "govprune.yaml",
     *,
     out: Path | None = None,
     key: Path | None = None,
@@ -42,7 +42,7 @@ def run(
     """Run the job in a govprune.yaml: step, measure, judge, sign, write the bundle.
 
     Args:
-        path: The job file, or the folder it lies in.
+        path: The job file, the folder it lies in, or a job that is in no file.
         out: Where to write the bundle; by default a new numbered folder under the job's `out`.
         key: Signing key instead of the job's.
         unsafe_unsigned: Write a bundle that nobody signed; it can never be promoted.
@@ -52,12 +52,11 @@ def run(
     Raises:
         InputError: Something given cannot be used; nothing has been written.
     """
-    from ..models import load
     from ..steps import run_command
 
-    source = job.load(Path(path))
+    source = path if isinstance(path, JobSource) else job.load(Path(path))
     keys = signing_keys(source, key, unsafe_unsigned=unsafe_unsigned)
-    chosen, data = prepare(source, policy_name)
+    chosen, data, predictions = prepare(source, policy_name)
     bundle = target(source, out)
     progress("running the step", 0, 1)
     done = run_command(source.job, root=source.root)
@@ -67,8 +66,7 @@ def run(
         root=source.root,
         seed=source.job.seed,
         step=done,
-        baseline=load(source.job.baseline, role="baseline", root=source.root),
-        candidate=load(source.job.candidate, role="candidate", root=source.root),
+        given=predictions or _models(source),
         data=data,
         fine_tuning=source.job.fine_tuning,
         policy=chosen,
@@ -77,10 +75,27 @@ def run(
     return gate(inputs, keys=keys, out=bundle, log=source.root / source.job.log, progress=progress)
 
 
-def plan_only(path: Path | str = "govprune.yaml", *, policy_name: str | None = None) -> Plan:
-    """Say what would be asked, without running the step or loading a model."""
-    source = job.load(Path(path))
-    chosen, data = prepare(source, policy_name)
+def _models(source: JobSource) -> "tuple[TorchModel, TorchModel]":
+    from ..models import load
+
+    baseline, candidate = source.job.baseline, source.job.candidate
+    if baseline is None or candidate is None:
+        raise InputError("the job names no models and no predictions")
+    return (
+        load(baseline, role="baseline", root=source.root),
+        load(candidate, role="candidate", root=source.root),
+    )
+
+
+def plan_only(
+    path: Path | str | JobSource = "govprune.yaml", *, policy_name: str | None = None
+) -> Plan:
+    """Say what would be asked, without running the step or loading a model.
+
+    Slices by the baseline's confidence are left out where that would take the model.
+    """
+    source = path if isinstance(path, JobSource) else job.load(Path(path))
+    chosen, data, _ = prepare(source, policy_name)
     return make_plan(chosen.policy, data.profile)
 
 
@@ -124,8 +139,7 @@ def gate_step(
         root=root,
         seed=seed,
         step=step.record,
-        baseline=_renamed(baseline, step.folder, root),
-        candidate=_renamed(candidate, step.folder, root),
+        given=(_renamed(baseline, step.folder, root), _renamed(candidate, step.folder, root)),
         data=read_evaluation(section, chosen.policy.slices, root=root),
         fine_tuning=tuple(FineTuningSection(file=name) for name in fine_tuning),
         policy=chosen,

@@ -168,6 +168,9 @@ class SlicePolicy(Record):
     disclosure_floor: int = Field(default=10, ge=1)
     """A slice with fewer rows is merged with its like: a table of three people is personal data."""
 
+    confidence: int = Field(default=0, ge=0, le=20)
+    """Into how many parts to cut the rows by the baseline's confidence; 0 for none."""
+
 
 class Policy(Record):
     """A named, complete set of rules, with nothing left to inherit."""

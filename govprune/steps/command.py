@@ -29,6 +29,11 @@ def run_command(job: Job, *, root: Path) -> Step:
             claim=section.claim,
             retrains=section.retrains,
         )
+    if job.baseline is None or job.candidate is None:
+        raise JobError(
+            f"step '{section.name}': a command is run where both models are named; with "
+            "predictions, leave step.command out"
+        )
     baseline = describe(root / job.baseline.weights, role="baseline", root=root)
     product = root / job.candidate.weights
     before = product.stat().st_mtime_ns if product.exists() else None

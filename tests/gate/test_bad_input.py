@@ -73,7 +73,7 @@ def nan_scores(job):
 
 def labels_of_another_type(job):
     edit(job / "govprune.yaml", "label: y", "label: y\n  classes: ['no', 'yes']")
-    return "label '0' is not among evaluation.classes ['no', 'yes']"
+    return "row 1, label 'y' holds a value that is not among the classes ['no', 'yes']"
 
 
 def decimal_labels(job):

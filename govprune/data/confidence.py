@@ -1,0 +1,60 @@
+"""Slices that need no attribute: rows by how sure the baseline was of them.
+
+Compression changes the answers the baseline was least sure of first. The cut follows from the
+baseline alone, so it is as fixed before the candidate is looked at as a column of the data is.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import PolicyError
+from ..policy.rules import SlicePolicy
+from .columns import Coded
+from .evaluation import EvaluationData
+from .labels import Labels
+from .profile import slice_profiles
+from .scores import Scores
+from .slices import axis_of
+
+ATTRIBUTE = "baseline confidence"
+
+
+def with_confidence(data: EvaluationData, baseline: Scores, policy: SlicePolicy) -> EvaluationData:
+    """Add the slices that the policy asks for by quantiles of the baseline's confidence.
+
+    Raises:
+        PolicyError: The policy asks for them, and only answers were given.
+    """
+    if not policy.confidence or data.profile.task != "classification":
+        return data
+    if baseline.logits is None:
+        raise PolicyError(
+            "the policy slices by the baseline's confidence (slices.confidence), and only answers "
+            "were given: give probabilities, or a policy with slices.confidence: 0"
+        )
+    sure = baseline.probabilities.max(axis=1)
+    edges = np.unique(np.quantile(sure, np.linspace(0, 1, policy.confidence + 1)[1:-1]))
+    # Right of an edge: where many rows share the highest value, they stay together.
+    bands = np.searchsorted(edges, sure, side="right").astype(np.uint8)
+    present = np.unique(bands)
+    coded = Coded(tuple(_name(int(b), edges) for b in present), np.searchsorted(present, bands))
+    axis, note = axis_of({ATTRIBUTE: coded}, policy.disclosure_floor)
+    if len(axis.levels) < 2:
+        return data  # one confidence for every row cuts nothing
+    labels = Labels(data.labels, data.classes, data.profile.positive)
+    profile = data.profile.model_copy(
+        update={
+            "slices": (*data.profile.slices, *slice_profiles(labels, axis, data.clusters)),
+            "merged": (*data.profile.merged, *([note] if note else [])),
+        }
+    )
+    return replace(data, axes=(*data.axes, axis), profile=profile)
+
+
+def _name(band: int, edges: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> str:
+    if band == 0:
+        return f"under {edges[0]:.4g}"
+    if band == len(edges):
+        return f"{edges[-1]:.4g} and over"
+    return f"{edges[band - 1]:.4g} to {edges[band]:.4g}"
