@@ -13,7 +13,7 @@ help:
 	@echo "make test    install, then run the whole test suite"
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make format  put the code into the house format"
-	@echo "make characteristics  simulate how often the decision rule errs (about 8 minutes)"
+	@echo "make characteristics  simulate how often the decision rule errs (about 9 minutes)"
 	@echo "make system  install the system libraries (Debian: $(PANGO) $(TOOLS))"
 	@echo "make clean   remove .venv and the demo"
 
