@@ -27,8 +27,9 @@ class Step(Record):
     """One compression step (in-toto: materials -> command -> products)."""
 
     name: StrictStr = Field(min_length=1, max_length=200)
-    kind: Literal["callable", "command", "artefacts"]
-    """Wrapped in Python, run as a command, or judged after the fact from two artefacts."""
+    kind: Literal["callable", "command", "artefacts", "predictions"]
+    """Wrapped in Python, run as a command, or judged after the fact from two artefacts or from
+    what two models said."""
 
     description: StrictStr = ""
     command: StrictStr | None = None

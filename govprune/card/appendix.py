@@ -54,6 +54,21 @@ _METHODS = (
         "295–300.",
     ),
     (
+        "Mean of a difference per row",
+        "Student's t, bent for skewness, wide enough for a kind of row not yet seen. Hall, Journal "
+        "of the Royal Statistical Society B 54 (1992), 221–228.",
+    ),
+    (
+        "A slice against the rest",
+        "Limits from those of both parts. Zou and Donner, Statistics in Medicine 27 (2008), "
+        "1693–1702.",
+    ),
+    (
+        "Slices nobody named",
+        "Found on one half of the rows, tested on the other. Benjamini and Hochberg, Journal of "
+        "the Royal Statistical Society B 57 (1995), 289–300.",
+    ),
+    (
         "Statistics over groups",
         "Multinomial bootstrap of the joint counts of both models, percentile interval, seeded.",
     ),
@@ -121,6 +136,8 @@ def _frameworks(evidence: Evidence) -> Section:
 
 def _policy(evidence: Evidence) -> Section:
     policy = evidence.policy
+    not_asked = {n.rule: words.visible(n.reason) for n in evidence.plan.not_asked}
+    reasons = tuple(dict.fromkeys(f"Not asked: {reason}." for reason in not_asked.values()))
     return Section(
         id="policy",
         title=f"The policy: {words.visible(policy.name)} {words.visible(policy.version)}",
@@ -141,17 +158,26 @@ def _policy(evidence: Evidence) -> Section:
                         text(rule.id),
                         text(words.visible(rule.title or rule.metric)),
                         text(_because(rule), "quiet"),
-                        text("yes" if rule.severity == "block" else "reported"),
+                        text(_decides(rule, not_asked)),
                     )
                     for rule in policy.rules
                 ),
             ),
+            *((Points(items=reasons),) if reasons else ()),
         ),
     )
 
 
+def _decides(rule: Rule, not_asked: dict[str, str]) -> str:
+    if rule.id in not_asked:
+        return "not asked"
+    return "yes" if rule.severity == "block" else "reported"
+
+
 def _because(rule: Rule) -> str:
     said = [rule.because] if rule.because else []
+    if rule.source:
+        said.append(f"Source: {words.ended(rule.source)}")
     if rule.needs:
         said.append(f"Rests on {', '.join(rule.needs)}.")
     return words.visible(" ".join(said)) or "—"

@@ -55,6 +55,12 @@ class Facts:
         asked = self.metric(f)
         return asked.unit if asked else "count"
 
+    def interval(self, m: Measurement, unit: str) -> str:
+        """Write value and limits of a measurement, judged or not, at the card's level."""
+        effects = {s.name: s.design_effect for s in self.evidence.profile.slices}
+        whole = effects.get("all", 1.0)
+        return words.interval(m.basis, self.alpha, unit, effects.get(m.slice, whole))
+
     def metric_name(self, f: Finding) -> str:
         """Return the metric's name in words."""
         return words.title_of(self.metric(f), f.question.metric)

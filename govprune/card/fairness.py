@@ -1,6 +1,6 @@
 """Fairness per group, baseline beside candidate, and the disparities between groups."""
 
-from math import isfinite
+from math import isfinite, nan
 
 from ..measurements import Grouped, Measurement
 from ..policy import Finding
@@ -15,6 +15,13 @@ _RATES = (
     ("fairness", "precision-change", "precision"),
     ("slice-performance", "accuracy-change", "accuracy"),
 )
+
+
+_CHANGES = {
+    f"{name}-{kind}-change"
+    for name in ("demographic-parity", "equalized-odds")
+    for kind in ("difference", "ratio")
+}
 
 
 def section(facts: Facts) -> Section | None:
@@ -66,23 +73,24 @@ def _disparities(facts: Facts) -> Table | None:
     judged: dict[tuple[str, str, str, str | None], Finding] = {
         f.question.key: f for f in facts.evidence.verdict.findings
     }
+    measured = {(m.metric, m.slice): m for m in facts.of_check("fairness")}
     rows = [
-        _disparity(facts, m, judged.get(m.key))
-        for m in facts.of_check("fairness")
-        if isinstance(m.basis, Grouped) and m.basis.statistic != "precision"
+        _disparity(facts, m, measured, judged.get(m.key))
+        for m in measured.values()
+        if isinstance(m.basis, Grouped) and m.basis.of == "change" and m.metric in _CHANGES
     ]
     if not rows:
         return None
     return Table(
         caption="Disparity between groups, largest against smallest",
         columns=(
-            left("statistic", 27),
-            left("between", 12),
-            right("baseline", 10),
-            right("candidate", 10),
-            right("change, points", 18),
-            right("tolerated", 10),
-            right("finding", 13),
+            left("statistic", 17),
+            left("between", 11),
+            right("baseline, %", 17),
+            right("candidate, %", 17),
+            right("change, points", 17),
+            right("tolerated", 9),
+            right("finding", 12),
         ),
         rows=tuple(rows),
         note="Definitions as in Fairlearn; intervals by multinomial bootstrap of the joint counts. "
@@ -90,18 +98,30 @@ def _disparities(facts: Facts) -> Table | None:
     )
 
 
-def _disparity(facts: Facts, m: Measurement, f: Finding | None) -> tuple[Cell, ...]:
-    pair = words.rates(m.basis) or (float("nan"), float("nan"))
-    name = m.metric.removesuffix("-change").replace("-", " ")
+def _disparity(
+    facts: Facts, m: Measurement, measured: dict[tuple[str, str], Measurement], f: Finding | None
+) -> tuple[Cell, ...]:
+    name = m.metric.removesuffix("-change")
+    own = (measured.get((name + suffix, m.slice)) for suffix in ("-of-the-baseline", ""))
+    points = words.rates(m.basis) or (nan, nan)
     last = (
         (text("no rule", "quiet"), text("not judged", "quiet"))
         if f is None
         else (facts.tolerated(f), facts.state(f))
     )
     return (
-        text(name),
+        text(name.replace("-", " ")),
         text(words.slice_name(m.slice)),
-        *(text(words.percent(value) if isfinite(value) else "—") for value in pair),
-        text(words.interval(m.basis, facts.alpha, "points")),
+        *(
+            text(
+                facts.interval(o, "share")
+                if o
+                else words.percent(value)
+                if isfinite(value)
+                else "—"
+            )
+            for o, value in zip(own, points, strict=True)
+        ),
+        text(facts.interval(m, "points")),
         *last,
     )

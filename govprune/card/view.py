@@ -118,6 +118,7 @@ def _done(evidence: Evidence) -> str:
         "callable": "wrapped in Python",
         "command": "run as a command",
         "artefacts": "judged from two artefacts; the step itself was not watched",
+        "predictions": "judged from what both models said, without either model",
     }[step.kind]
     what = words.visible(step.description or step.name)
     trained = " It changed weights with data." if step.retrains else ""

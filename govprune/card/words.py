@@ -142,10 +142,10 @@ def arrow(basis: Basis | None) -> str:
     return f"{percent(pair[0])} → {percent(pair[1])}"
 
 
-def interval(basis: Basis, alpha: float, unit: str) -> str:
+def interval(basis: Basis, alpha: float, unit: str, design_effect: float = 1.0) -> str:
     """Write value and limits of a measurement that no rule judged."""
     value = stats.estimate(basis)
-    ends = stats.lower(basis, alpha), stats.upper(basis, alpha)
+    ends = tuple(end(basis, alpha, design_effect) for end in (stats.lower, stats.upper))
     if not isfinite(value):
         return "—"
     if ends == (value, value):

@@ -24,7 +24,7 @@ def run_command(job: Job, *, root: Path) -> Step:
     if section.command is None:
         return Step(
             name=section.name,
-            kind="artefacts",
+            kind="artefacts" if job.predictions is None else "predictions",
             description=section.description,
             claim=section.claim,
             retrains=section.retrains,
