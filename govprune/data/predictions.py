@@ -201,16 +201,19 @@ def _model(
 
 def _content(read: Reader, names: tuple[str, ...], role: str, source: Subject) -> Subject:
     """Name columns by their values, whatever file format, integer width or batches they come in."""
-    kinds, ends, values, size = [], hashlib.sha256(), hashlib.sha256(), 0
+    # One digest for each stream: batches may end anywhere.
+    streams = present, ends, values = [hashlib.sha256() for _ in range(3)]
+    kinds, size = [], 0
     for name in names:
         kind = ""
         for batch in read(name):
-            kind, lengths, data = _bytes(batch)
+            kind, valid, lengths, data = _bytes(batch)
+            present.update(valid)
             ends.update(lengths)
             values.update(data)
             size += len(data)
         kinds.append(f"{len(name)}:{name}:{kind}")
-    whole = hashlib.sha256("\n".join(kinds).encode() + ends.digest() + values.digest())
+    whole = hashlib.sha256("\n".join(kinds).encode() + b"".join(s.digest() for s in streams))
     return Subject(
         role=role,
         name=f"{source.name}#{','.join(names)}",
@@ -220,8 +223,8 @@ def _content(read: Reader, names: tuple[str, ...], role: str, source: Subject) -
     )
 
 
-def _bytes(batch: "pa.Array") -> tuple[str, bytes, memoryview]:
-    """Return what kind of values these are, which are missing or how long, and their bytes."""
+def _bytes(batch: "pa.Array") -> tuple[str, bytes, bytes, memoryview]:
+    """Return what kind of values these are, which are there, how long, and their bytes."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -234,10 +237,10 @@ def _bytes(batch: "pa.Array") -> tuple[str, bytes, memoryview]:
         array = np.ascontiguousarray(filled.to_numpy(zero_copy_only=False)).astype(
             "<f8" if wide == pa.float64() else "<i8"
         )
-        return str(wide), valid.tobytes(), array.data.cast("B")
+        return str(wide), valid.tobytes(), b"", array.data.cast("B")
     text = pc.fill_null(plain.cast(pa.large_string()), "")
     offsets = np.frombuffer(text.buffers()[1], dtype=np.int64)
     offsets = offsets[text.offset : text.offset + len(text) + 1]
     data = memoryview(text.buffers()[2] or b"")[int(offsets[0]) : int(offsets[-1])]
     lengths = np.diff(offsets).astype("<i8").tobytes()
-    return "text", valid.tobytes() + lengths, data
+    return "text", valid.tobytes(), lengths, data

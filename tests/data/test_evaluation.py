@@ -208,7 +208,11 @@ def test_more_than_two_classes_have_no_favourable_one(tmp_path):
 @pytest.mark.parametrize(
     ("label", "section", "message"),
     [
-        ([0, 1, 2, 0] * 10, {"classes": ("0", "1")}, "row 3, label 'label' holds a value that is not among"),
+        (
+            [0, 1, 2, 0] * 10,
+            {"classes": ("0", "1")},
+            "row 3, label 'label' holds a value that is not among",
+        ),
         ([0, 1] * 20, {"classes": ("no", "yes")}, "evaluation.classes must be of one kind"),
         ([0.0, 1.0] * 20, {}, "holds decimal numbers; give text or integers"),
         ([0, None] * 20, {}, "row 2 has no label"),
