@@ -6,14 +6,12 @@ interval). A basis that says nothing gives the widest limits it can, so silence 
 
 from functools import singledispatch
 from math import inf, nan
-from statistics import NormalDist
 from typing import Any
 
 from ..measurements import Basis, Discoveries, Exact, Paired, Share, Undefined
+from .accusation import p_harm
 from .means import benjamini_hochberg
-from .paired import tango_lower, tango_upper, tango_z
-
-_NORMAL = NormalDist()
+from .paired import tango_lower, tango_upper
 
 
 def n_of(basis: Basis) -> int:
@@ -67,7 +65,8 @@ def p_above(basis: Basis, bound: float, design_effect: float = 1.0) -> float:
 def _paired_p(basis: Paired, bound: float, design_effect: float, *, sign: float) -> float:
     if basis.n == 0 or not -1.0 < bound < 1.0:
         return 1.0
-    return _NORMAL.cdf(sign * tango_z(*_independent(basis, design_effect), bound))
+    losses, gains, n = _independent(basis, design_effect)
+    return p_harm(losses, gains, n, bound) if sign > 0 else p_harm(gains, losses, n, -bound)
 
 
 def _independent(basis: Paired, design_effect: float) -> tuple[float, float, float]:

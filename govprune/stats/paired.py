@@ -27,16 +27,20 @@ def tango_z(baseline_only: float, candidate_only: float, n: float, delta: float)
         Asymptotically standard normal; large means the difference is above `delta`.
     """
     gap = candidate_only - baseline_only - n * delta
-    # Tango's restricted maximum likelihood estimate of P(baseline only), with the roles of the
-    # two models so that the difference is candidate minus baseline: the larger root.
-    a = 2.0 * n
-    b = -candidate_only - baseline_only + (2.0 * n - candidate_only + baseline_only) * delta
-    c = -baseline_only * delta * (1.0 - delta)
-    q = (sqrt(max(b * b - 4.0 * a * c, 0.0)) - b) / (2.0 * a)
+    q = tango_nuisance(baseline_only, candidate_only, n, delta)
     variance = n * (2.0 * q + delta * (1.0 - delta))
     if variance <= 0.0:  # also where delta is so near 0 that its variance underflows
         return 0.0 if abs(gap) <= 1e-9 * n else inf if gap > 0 else -inf
     return gap / sqrt(variance)
+
+
+def tango_nuisance(baseline_only: float, candidate_only: float, n: float, delta: float) -> float:
+    """Likeliest probability that only the baseline gets a row, were the difference `delta`."""
+    # The larger root, with the roles of the models so that it is candidate minus baseline.
+    a = 2.0 * n
+    b = -candidate_only - baseline_only + (2.0 * n - candidate_only + baseline_only) * delta
+    c = -baseline_only * delta * (1.0 - delta)
+    return (sqrt(max(b * b - 4.0 * a * c, 0.0)) - b) / (2.0 * a)
 
 
 def tango_lower(baseline_only: float, candidate_only: float, n: float, alpha: float) -> float:

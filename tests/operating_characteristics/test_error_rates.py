@@ -195,14 +195,11 @@ def test_draws_have_the_truth_they_were_asked_for():
     assert abs(np.corrcoef(counts[:, 0, 1], counts[:, 1, 1])[0, 1]) < 0.05
 
 
-def test_at_the_bound_itself_accusations_are_bounded_but_not_by_the_level():
-    """Tango's statistic is normal only in the limit, and Holm asks it far out in its tail.
+@pytest.mark.parametrize("n", [100, 200, 400])
+def test_a_model_that_loses_exactly_what_it_may_everywhere_is_rarely_accused(n):
+    """The least favourable of harmless models. The normal tail accuses it in one run of ten."""
+    plan = plan_for("pack", [n] * 10)
 
-    The least favourable of harmless models: every slice loses exactly what it may.
-    """
-    shares = []
-    for n in (100, 200, 400):
-        plan = plan_for("pack", [n] * 10)
-        shares.append(simulate(plan, all_at_bound(plan, gains=0.01), gates=GATES).share("FAILED"))
+    failed = simulate(plan, all_at_bound(plan, gains=0.01), gates=GATES).share("FAILED")
 
-    assert max(shares) <= 0.12 + noise(GATES, 0.12)
+    assert failed <= 0.05 + noise(GATES, 0.05)
