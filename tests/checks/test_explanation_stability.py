@@ -153,6 +153,13 @@ def test_the_attributions_of_a_network_add_up_to_the_change_of_its_output(tmp_pa
     assert found == pytest.approx(change, abs=0.02 * np.abs(change).max())
 
 
+def test_the_order_is_of_how_much_a_feature_counts_and_not_of_which_way(tmp_path, ruled):
+    turned = weighs(*(-weight for weight in ONE))
+    given = case(tmp_path, weighs(*ONE), turned, people_alike(tmp_path, 400))
+    found = ruled(given, EXPLANATION_STABILITY, QUICK, **STABLE)
+    assert found.measured("rank-correlation").basis.candidate == pytest.approx(1.0)
+
+
 def test_the_correlation_is_that_of_scipy_with_ties():
     draw = np.random.default_rng(0)
     a, b = draw.integers(0, 4, (60, 7)) * 1.0, draw.integers(0, 4, (60, 7)) * 1.0
