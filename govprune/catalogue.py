@@ -182,7 +182,7 @@ CATALOGUE: tuple[CheckEntry, ...] = (
         _m("control-ratio", "Latency, baseline / baseline (A/A control)",
            "whole", "none", "ratio", "log-ratios"),
         _m("speed-up-kept", "Measured speed-up / claimed speed-up", "whole", "none", "ratio",
-           "log-ratios"),
+           "log-ratios", "exact"),
     ), tasks=ANY_TASK),
 )  # fmt: skip
 
