@@ -240,6 +240,23 @@ def test_columns_that_cut_nothing_are_refused(tmp_path, ruled):
         ruled(harm(given, np.zeros(150, dtype=bool)), SLICE_DISCOVERY, **RULE)
 
 
+def test_a_search_that_had_to_leave_out_levels_says_so_and_keeps_the_worst(tmp_path, ruled):
+    """Two hundred numbers make 800 levels, more than are combined; the harm is in the last."""
+    random = np.random.default_rng(28)
+    features = random.normal(size=(2000, 200)).astype(np.float32)
+    small = world(tmp_path, binary(2000, seed=29))
+    data = replace(small.data, names=tuple(f"n{i}" for i in range(200)), features=features)
+    wrong = (features[:, 199] > 0.7) & (random.random(2000) < 0.3)
+    found = ruled(harm(replace(small, data=data), wrong), SLICE_DISCOVERY, **RULE)
+    assert found.measured("worst-discovered-slice").notes[1:] == (
+        "too many to look at all of them: best bounds first",
+    )
+    assert "n199 " in found.figure.rows[0][0]
+    assert found.statuses == {"all": "fail"}
+    few = harm(small, np.arange(2000) % 50 == 0)
+    assert len(ruled(few, SLICE_DISCOVERY, **RULE).measurements[0].notes) == 1
+
+
 def test_the_same_seed_finds_the_same_slices(tmp_path, ruled):
     given = world(tmp_path, binary(2000, seed=21))
     wrong = np.random.default_rng(22).random(2000) < 0.1
