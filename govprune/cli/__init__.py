@@ -18,6 +18,7 @@ COMMANDS = {
     "init": "Write a commented govprune.yaml and a policy to start from.",
     "doctor": "Say what is installed, what lacks, and what to do about it.",
     "run": "Run the step, measure both models, judge, sign, and write the bundle.",
+    "plan": "Say what the policy can decide on this data, before anything is run.",
     "judge": "Judge an archived bundle under another policy; no model, no data.",
     "explain": "Explain one rule of a bundle: the numbers, the method, what would change it.",
     "card": "Render the card of a bundle again, as HTML or text.",

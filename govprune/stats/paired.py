@@ -179,7 +179,7 @@ def power(n: int, margin: float, alpha: float, churn: float) -> float:
             + gains * log(each) + (n - gains) * log1p(-each)
         )  # fmt: skip
         # Losses, given the gains: binomial over the other rows.
-        total += chance * float(bdtr(allowed, n - gains, each / (1.0 - each)))
+        total += chance * float(bdtr(min(allowed, n - gains), n - gains, each / (1.0 - each)))
     return total
 
 

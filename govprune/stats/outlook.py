@@ -1,0 +1,152 @@
+"""What a test can decide on so many rows, under a stated truth; before anything is measured.
+
+The companions of `govprune.stats.paired.power`: the chance to pass, and the smallest loss that is
+accused. Exact enumeration of both counts up to `EXACT_UP_TO` rows, the normal approximation beyond.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from math import exp, lgamma, log, log1p, sqrt
+from statistics import NormalDist
+
+from ..measurements import Share
+from .limits import lower, upper
+from .paired import EXACT_UP_TO, power, tango_z
+
+WANTED = 0.8
+"""Power that counts as "can be told": the convention of trials (ICH E9, section 3.5)."""
+_NORMAL = NormalDist()
+
+
+# --- the same rows, both models
+
+
+@lru_cache(maxsize=4096)
+def chance_to_pass(n: int, margin: float, alpha: float, churn: float) -> float:
+    """Chance that a harmless candidate clears the margin.
+
+    By exact enumeration up to `EXACT_UP_TO` rows; beyond, by the normal approximation of the score
+    test with the churn as variance, which is then within about a point.
+    """
+    if n <= 0:
+        return 0.0
+    if n <= EXACT_UP_TO:
+        return min(power(n, margin, alpha, churn), 1.0)
+    z = _NORMAL.inv_cdf(1.0 - alpha)
+    # Where the difference is -margin, as many answers changed and those of the margin besides.
+    at_bound = sqrt(max(churn, margin) - margin**2)
+    return _NORMAL.cdf((margin * sqrt(n) - z * at_bound) / sqrt(churn))
+
+
+@lru_cache(maxsize=4096)
+def accused_from(n: int, margin: float, level: float, churn: float) -> float | None:
+    """Smallest true loss that is accused with 80 %; None where losing everything is not.
+
+    Exact up to `EXACT_UP_TO` rows, by the normal approximation beyond.
+
+    Args:
+        n: Independent rows.
+        margin: The loss beyond which harm counts.
+        level: One-sided level of the accusation.
+        churn: Share of answers that change besides, half of them for the worse.
+    """
+    if n <= 0:
+        return None
+    enough = _losses_accused(n, margin, level, churn) if n <= EXACT_UP_TO else []
+
+    def accused(loss: float) -> bool:
+        if not enough:
+            return _approximate(n, margin, level, churn, loss) >= WANTED
+        return _exact(n, enough, churn, loss) >= WANTED
+
+    return smallest(accused, margin, 1.0 - churn)
+
+
+def _losses_accused(n: int, margin: float, level: float, churn: float) -> list[int]:
+    """Fewest losses that are accused, by the number of gains; n + 1 where none are."""
+    critical = _NORMAL.inv_cdf(1.0 - level)
+    each = churn / 2.0
+    most = min(n, int(n * each + 8.0 * sqrt(n * each) + 10.0))
+    found, losses = [], 0
+    for gains in range(most + 1):
+        # The more gains, the more losses it takes.
+        while losses <= n - gains and tango_z(losses, gains, n, -margin) > -critical:
+            losses += 1
+        found.append(losses)
+    return found
+
+
+def _exact(n: int, enough: list[int], churn: float, loss: float) -> float:
+    from scipy.special import bdtrc
+
+    gain, harm = churn / 2.0, min(loss + churn / 2.0, 1.0 - churn / 2.0)
+    total = 0.0
+    for gains, losses in enumerate(enough):
+        if losses > n - gains:
+            break
+        chance = exp(
+            lgamma(n + 1) - lgamma(gains + 1) - lgamma(n - gains + 1)
+            + gains * log(gain) + (n - gains) * log1p(-gain)
+        )  # fmt: skip
+        # Losses, given the gains: binomial over the other rows.
+        total += chance * (
+            float(bdtrc(losses - 1, n - gains, harm / (1.0 - gain))) if losses else 1.0
+        )
+    return total
+
+
+def _approximate(n: int, margin: float, level: float, churn: float, loss: float) -> float:
+    z = _NORMAL.inv_cdf(1.0 - level)
+    true, at_bound = churn + loss - loss**2, churn + loss - margin**2
+    return _NORMAL.cdf(((loss - margin) * sqrt(n) - z * sqrt(at_bound)) / sqrt(true))
+
+
+@lru_cache(maxsize=1024)
+def most_hits(n: int, bound: float, alpha: float) -> int:
+    """Most hits of n that clear the bound; -1 where not even none do."""
+    low, high = -1, n
+    while low < high:
+        middle = (low + high + 1) // 2
+        if n and upper(Share(hits=middle, trials=n), alpha) <= bound:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+@lru_cache(maxsize=1024)
+def fewest_hits(n: int, bound: float, level: float) -> int:
+    """Fewest hits of n that are accused; n + 1 where not even all are."""
+    low, high = 0, n + 1
+    while low < high:
+        middle = (low + high) // 2
+        if n and lower(Share(hits=middle, trials=n), level) > bound:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+# --- searching
+
+
+def largest(holds: Callable[[float], bool], low: float, high: float) -> float | None:
+    """Largest value at which it holds, to two digits, rounded so that it does."""
+    if not holds(low):
+        return None
+    if holds(high):
+        return high
+    while high / low > 1.01:
+        middle = sqrt(low * high)
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def smallest(holds: Callable[[float], bool], low: float, high: float) -> float | None:
+    """Smallest value at which it holds, to a tenth of a point."""
+    if low >= high or not holds(high):
+        return None
+    while high - low > 0.0005:
+        middle = (low + high) / 2.0
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
