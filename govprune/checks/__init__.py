@@ -1,25 +1,39 @@
 """The checks that ship. To add one: write its module, add a line here and in the catalogue."""
 
 from .base import Case, Check, Scores
+from .calibration import CALIBRATION
 from .compression_claim import COMPRESSION_CLAIM
 from .degenerate_predictor import DEGENERATE_PREDICTOR
 from .derivation import DERIVATION
 from .evasion import EVASION
+from .explanation_stability import EXPLANATION_STABILITY
 from .fairness import FAIRNESS
 from .flips import FLIPS
+from .generalisation_gap import GENERALISATION_GAP
 from .gradient_sanity import GRADIENT_SANITY
 from .inversion import INVERSION
 from .latency import LATENCY
+from .margin_shift import MARGIN_SHIFT
 from .membership import MEMBERSHIP
 from .pii import PII
+from .ranking import RANKING
+from .regression_error import REGRESSION_ERROR
 from .size import SIZE
+from .slice_discovery import SLICE_DISCOVERY
 from .slice_performance import SLICE_PERFORMANCE
 
 CHECKS: tuple[Check, ...] = (
     SLICE_PERFORMANCE,
     FLIPS,
     FAIRNESS,
+    REGRESSION_ERROR,
+    RANKING,
+    CALIBRATION,
+    MARGIN_SHIFT,
     DEGENERATE_PREDICTOR,
+    SLICE_DISCOVERY,
+    GENERALISATION_GAP,
+    EXPLANATION_STABILITY,
     COMPRESSION_CLAIM,
     DERIVATION,
     EVASION,

@@ -166,7 +166,7 @@ def _agreement(name: str, values: Floats) -> Measurement:
             reason=f"{left_out} of {len(values)} rows have no order of importance", n=len(values)
         )
     else:
-        basis = moments(np.zeros_like(defined), defined, span=2.0)
+        basis = moments(np.zeros_like(defined), defined, span=1.0)
     return Measurement(
         check="explanation-stability",
         metric="rank-correlation",

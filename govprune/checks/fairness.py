@@ -26,6 +26,7 @@ from ..measurements import (
 from ..records import Record
 from ..stats.resampled import group_values
 from .base import Case, Check, Codes
+from .fairlearn_frames import binary_metrics, figure, multiclass_metrics
 from .slice_performance import against_rest
 
 AGGREGATES: tuple[GroupStatistic, ...] = (
@@ -59,6 +60,7 @@ def measure(case: Case, params: FairnessParams) -> Iterator[Measurement | Figure
     """Measure every group, then every way of grouping."""
     positive = case.data.positive
     if positive is None:
+        yield figure(case.tables, multiclass_metrics(), positive=False)
         raise CheckError(
             f"fairness rates need a favourable class, and of {len(case.data.classes)} none is "
             "named: name it under evaluation.positive (it is then set against all others), or ask "
@@ -70,7 +72,8 @@ def measure(case: Case, params: FairnessParams) -> Iterator[Measurement | Figure
     for axis in case.data.axes:
         members = {name: tables[name] for name in axis.levels}
         yield from _aggregates(case, params, " x ".join(axis.attributes), members)
-    yield figure(tables)
+    one_against_rest = {name: table.against(positive) for name, table in case.tables.items()}
+    yield figure(one_against_rest, binary_metrics(), positive=True)
 
 
 def _group(
@@ -184,72 +187,6 @@ def _agrees_with_fairlearn(basis: Grouped) -> None:
                 f"{basis.statistic}: Fairlearn says {theirs:.6f}, the count table {ours:.6f}; "
                 "please report this"
             )
-
-
-def figure(tables: dict[str, Codes]) -> Figure:
-    """Baseline and candidate side by side, per group, with Fairlearn's names."""
-    from fairlearn.metrics import (
-        MetricFrame,
-        false_positive_rate,
-        selection_rate,
-        true_positive_rate,
-    )
-    from sklearn.metrics import precision_score
-
-    cells = np.indices((2, 2, 2)).reshape(3, -1)
-    names = np.repeat(list(tables), 8)
-    weights = np.concatenate([t.reshape(-1) for t in tables.values()])
-    label, *models = (np.tile(axis, len(tables)) for axis in cells)
-    kept = weights > 0
-
-    def precision(y_true: Codes, y_pred: Codes, *, sample_weight: Codes) -> float:
-        return float(precision_score(y_true, y_pred, sample_weight=sample_weight, zero_division=0))
-
-    functions = {
-        "selection rate": selection_rate,
-        "true positive rate": true_positive_rate,
-        "false positive rate": false_positive_rate,
-        "precision": precision,
-    }
-    frames = [
-        MetricFrame(
-            metrics=functions,
-            y_true=label[kept],
-            y_pred=predicted[kept],
-            sensitive_features=names[kept],
-            sample_params={key: {"sample_weight": weights[kept]} for key in functions},
-        ).by_group
-        for predicted in models
-    ]
-    rows = []
-    for name, table in tables.items():
-        defined = _denominators(table)
-        cells_text = []
-        for key in functions:
-            pair = [
-                f"{100 * frame.loc[name, key]:.1f}" if ok else "undefined"
-                for frame, ok in zip(frames, defined[key], strict=True)
-            ]
-            cells_text.append(" → ".join(pair))
-        rows.append((name, f"{int(table.sum()):,}", *cells_text))
-    return Figure(
-        check="fairness",
-        title="Rates per group, baseline → candidate, %",
-        columns=("group", "rows", *functions),
-        rows=tuple(rows),
-    )
-
-
-def _denominators(table: Codes) -> dict[str, tuple[bool, bool]]:
-    """Whether each rate exists for the baseline and for the candidate."""
-    selected = table.sum(axis=0)
-    positives, negatives = bool(table[1].sum()), bool(table[0].sum())
-    return {
-        "selection rate": (True, True),
-        "true positive rate": (positives, positives),
-        "false positive rate": (negatives, negatives),
-        "precision": (bool(selected[1].sum()), bool(selected[:, 1].sum())),
-    }
 
 
 FAIRNESS = Check(id="fairness", params=FairnessParams, measure=measure)

@@ -133,6 +133,14 @@ class Answers:
         """Rows that the two models answer differently."""
         return int(self.counts[self.baseline != self.candidate].sum())
 
+    def against(self, positive: int) -> "Answers":
+        """One class, then called 1, against all others, then called 0."""
+        codes = (self.label == positive, self.baseline == positive, self.candidate == positive)
+        joint = tabulate([c.astype(np.uint8) for c in codes], (2, 2, 2))
+        summed = self.binary(positive).reshape(-1)[joint.keys]
+        label, baseline, candidate = joint.codes()
+        return Answers(2, label, baseline, candidate, summed)
+
     def binary(self, positive: int) -> Codes:
         """One class against the rest: shape (2, 2, 2) over label, baseline, candidate."""
         yes = (self.label == positive, self.baseline == positive, self.candidate == positive)

@@ -64,16 +64,27 @@ def bootstrap(
 ) -> Array:
     """Resample the joint table as one multinomial; return the sorted values.
 
-    Replicates in which a denominator came out empty are dropped. NumPy's RandomState is used
-    because its stream is frozen (NEP 19): the archive recomputes to the same numbers.
-
     Args:
         cells: Counts, shape (groups, 8).
         rows: Independent rows to draw; as many as were counted by default.
+    """
+    return ordered(draw(cells, seed=seed, replicates=replicates, rows=rows), statistic, of)
+
+
+def draw(cells: Array, *, seed: int, replicates: int, rows: int | None = None) -> Array:
+    """Draw joint tables, shape (replicates, groups, 8).
+
+    NumPy's RandomState is used because its stream is frozen (NEP 19): the archive recomputes to
+    the same numbers.
     """
     flat = cells.reshape(-1)
     total = int(flat.sum())
     drawn = total if rows is None else rows
     draws = np.random.RandomState(seed).multinomial(drawn, flat / total, size=replicates)
-    values = value_of(draws.reshape(replicates, *cells.shape).astype(np.float64), statistic, of)
+    return draws.reshape(replicates, *cells.shape).astype(np.float64)
+
+
+def ordered(draws: Array, statistic: str, of: str) -> Array:
+    """Sort the statistic's values; replicates in which a denominator came out empty are dropped."""
+    values = value_of(draws, statistic, of)
     return np.sort(values[np.isfinite(values)])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..measurements import Grouped, LogRatios
+from ..measurements import Grouped, GroupTable, LogRatios
 from . import groups
 from .limits import estimate, lower, upper
 
@@ -46,12 +46,18 @@ def _cells(basis: Grouped) -> Any:
     return np.array([table.counts for table in basis.groups], dtype=np.float64)
 
 
+@lru_cache(maxsize=4)
+def _draws(tables: tuple[GroupTable, ...], seed: int, replicates: int, rows: int) -> Any:
+    """Draw once for all statistics of the same groups."""
+    cells = np.array([table.counts for table in tables], dtype=np.float64)
+    return groups.draw(cells, seed=seed, replicates=replicates, rows=rows)
+
+
 @lru_cache(maxsize=256)
 def _replicates(basis: Grouped, design_effect: float) -> Any:
-    return groups.bootstrap(
-        _cells(basis), basis.statistic, basis.of, seed=basis.seed, replicates=basis.replicates,
-        rows=int(basis.n / design_effect),
-    )  # fmt: skip
+    rows = int(basis.n / design_effect)
+    draws = _draws(basis.groups, basis.seed, basis.replicates, rows)
+    return groups.ordered(draws, basis.statistic, basis.of)
 
 
 def group_values(basis: Grouped) -> tuple[float, float]:

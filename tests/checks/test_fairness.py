@@ -179,7 +179,7 @@ def test_the_favourable_class_is_the_one_the_job_names(tmp_path):
 def test_three_classes_are_refused_with_what_to_use_instead(tmp_path):
     """Fairlearn would take class 1 against the rest, silently."""
     cells = {(c, c, c): 50 for c in range(3)}
-    with pytest.raises(CheckError, match="name it under evaluation.positive"):
+    with pytest.raises(CheckError, match=r"name it under evaluation\.positive"):
         list(FAIRNESS.measure(counted(tmp_path, {"a": cells}, classes=3), FAIRNESS.params()))
 
 

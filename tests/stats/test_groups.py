@@ -13,8 +13,8 @@ from govprune.stats.groups import (
     CANDIDATE,
     LABEL,
     bootstrap,
-    value_of,
     statistic_of,
+    value_of,
 )
 
 STATISTICS = (
@@ -103,7 +103,9 @@ def test_the_bootstrap_repeats_itself_and_depends_on_the_seed():
 def test_the_bootstrap_agrees_with_drawing_rows():
     """Means and quantiles of 2,000 replicates of each, within Monte Carlo error."""
     cells = np.array([[60, 10, 8, 22, 18, 6, 12, 64], [40, 6, 4, 30, 24, 12, 4, 80]])
-    ours = bootstrap(cells.astype(float), "demographic-parity-difference", "change", seed=0, replicates=2000)
+    ours = bootstrap(
+        cells.astype(float), "demographic-parity-difference", "change", seed=0, replicates=2000
+    )
     rows = np.repeat(np.arange(16), cells.reshape(-1))
     random = np.random.default_rng(1)
     drawn = [
