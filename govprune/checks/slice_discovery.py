@@ -144,12 +144,24 @@ def _cuts(values: npt.NDArray[Any], name: str, bins: int) -> Iterator[tuple[str,
 # --- the check
 
 
+def _halves(case: Case) -> tuple[Codes, Codes]:
+    """Split the rows in two at random; rows of one cluster stay together."""
+    random = np.random.default_rng(case.seed)
+    rows = len(case.data.labels)
+    if case.data.clusters is None:
+        order = random.permutation(rows)
+        return order[: rows // 2], order[rows // 2 :]
+    first = random.random(int(case.data.clusters.max()) + 1) < 0.5
+    order = random.permutation(rows)
+    inside = first[case.data.clusters[order]]
+    return order[inside], order[~inside]
+
+
 def measure(case: Case, params: DiscoveryParams) -> Iterator[Measurement | Figure]:
     """Search one half of the rows, test on the other."""
     both = [scores.predictions == case.data.labels for scores in case.both_scores]
-    order = np.random.default_rng(case.seed).permutation(len(case.data.labels))
-    half = len(order) // 2
-    finding, testing = order[: min(half, MOST_ROWS)], order[half:]
+    finding, testing = _halves(case)
+    finding = finding[:MOST_ROWS]
     minimum = params.minimum or max(100, ceil(len(finding) / 100))
     found = _find(case.data, finding, (both[0] & ~both[1])[finding], minimum, params)
     counts = {

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Column = npt.NDArray[np.integer]
+CHUNK = 1 << 20
 MAX_DISTINCT = 1_000_000
 """Different values of one column beyond which it names rows, not groups."""
 
@@ -33,7 +34,7 @@ class Coded:
         ordered = sorted(set(levels))
         index = {level: i for i, level in enumerate(ordered)}
         lookup = np.array([index[level] for level in levels], dtype=_smallest(len(ordered)))
-        return Coded(tuple(ordered), lookup[self.codes])
+        return Coded(tuple(ordered), recode(self.codes, lookup))
 
 
 def encode(batches: Iterable["pa.Array"], *, name: str, path: Path) -> Coded:
@@ -63,8 +64,26 @@ def encode(batches: Iterable["pa.Array"], *, name: str, path: Path) -> Coded:
             indices = pc.fill_null(indices, pa.scalar(len(values), indices.type))
         table = np.array(lookup, dtype=_smallest(len(known)))
         parts.append(table[indices.to_numpy(zero_copy_only=False)])
-    codes = np.concatenate(parts).astype(_smallest(len(known)), copy=False)
-    return Coded(tuple(known), codes)
+    return Coded(tuple(known), _joined(parts, _smallest(len(known))))
+
+
+def recode(codes: Column, lookup: Column) -> Column:
+    """Look every code up, a million at a time: numpy makes eight bytes of each index."""
+    result = np.empty(len(codes), dtype=lookup.dtype)
+    for start in range(0, len(codes), CHUNK):
+        result[start : start + CHUNK] = lookup[codes[start : start + CHUNK]]
+    return result
+
+
+def _joined(parts: list[Column], kind: Any) -> Column:
+    """Join the parts, giving each back as soon as it is copied."""
+    result = np.empty(sum(map(len, parts)), dtype=kind)
+    end = len(result)
+    while parts:
+        part = parts.pop()
+        result[end - len(part) : end] = part
+        end -= len(part)
+    return result
 
 
 def encode_bins(
@@ -88,7 +107,7 @@ def encode_bins(
         f"{ends[-1]} and over",
         "(missing)",
     ]
-    parts = []
+    parts: list[Column] = []
     for batch in batches:
         kind = batch.type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
@@ -97,7 +116,7 @@ def encode_bins(
         # A missing number is NaN here, and NaN would lie above every edge.
         cut = np.where(np.isnan(numbers), len(edges) + 1, np.digitize(numbers, edges))
         parts.append(cut.astype(_smallest(len(bounds))))
-    return Coded(tuple(bounds), np.concatenate(parts))
+    return Coded(tuple(bounds), _joined(parts, _smallest(len(bounds))))
 
 
 def numbers(batches: Iterable["pa.Array"], *, name: str, path: Path) -> npt.NDArray[np.float64]:

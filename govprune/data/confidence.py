@@ -5,6 +5,7 @@ baseline alone, so it is as fixed before the candidate is looked at as a column 
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,12 +34,18 @@ def with_confidence(data: EvaluationData, baseline: Scores, policy: SlicePolicy)
             "the policy slices by the baseline's confidence (slices.confidence), and only answers "
             "were given: give probabilities, or a policy with slices.confidence: 0"
         )
+    if any(axis.attributes == (ATTRIBUTE,) for axis in data.axes):
+        raise PolicyError(
+            f"the policy slices by the baseline's confidence (slices.confidence), and the data has "
+            f"a slice column '{ATTRIBUTE}' too: rename the column, or set slices.confidence: 0"
+        )
     sure = baseline.probabilities.max(axis=1)
     edges = np.unique(np.quantile(sure, np.linspace(0, 1, policy.confidence + 1)[1:-1]))
     # Right of an edge: where many rows share the highest value, they stay together.
     bands = np.searchsorted(edges, sure, side="right").astype(np.uint8)
     present = np.unique(bands)
-    coded = Coded(tuple(_name(int(b), edges) for b in present), np.searchsorted(present, bands))
+    names = _names(edges)
+    coded = Coded(tuple(names[b] for b in present), np.searchsorted(present, bands))
     axis, note = axis_of({ATTRIBUTE: coded}, policy.disclosure_floor)
     if len(axis.levels) < 2:
         return data  # one confidence for every row cuts nothing
@@ -52,9 +59,13 @@ def with_confidence(data: EvaluationData, baseline: Scores, policy: SlicePolicy)
     return replace(data, axes=(*data.axes, axis), profile=profile)
 
 
-def _name(band: int, edges: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> str:
-    if band == 0:
-        return f"under {edges[0]:.4g}"
-    if band == len(edges):
-        return f"{edges[-1]:.4g} and over"
-    return f"{edges[band - 1]:.4g} to {edges[band]:.4g}"
+def _names(edges: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> list[str]:
+    """Name each band, with as many digits as it takes that no two read alike."""
+    ends: list[str] = []
+    for digits in range(4, 18):  # seventeen tell any two floats apart
+        ends = [f"{edge:.{digits}g}" for edge in edges]
+        if len(set(ends)) == len(ends):
+            break
+    if not ends:
+        return ["any"]
+    return [f"under {ends[0]}", *(f"{a} to {b}" for a, b in pairwise(ends)), f"{ends[-1]} and over"]

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from ..errors import SubjectError
 from ..job import EvaluationSection
-from .columns import Coded, encode, numbers
+from .columns import Coded, encode, numbers, recode
+from .counts import tabulate
 from .slices import Reader, as_text
 
 MAX_CLASSES = 1000
@@ -53,9 +54,8 @@ def read_labels(read: Reader, section: EvaluationSection, path: Path) -> Labels:
     if not 2 <= len(classes) <= MAX_CLASSES:
         raise SubjectError(f"{path}: {len(classes)} classes; a gate needs 2 to {MAX_CLASSES}")
     values = as_classes(coded, texts, classes, what=f"label '{names[0]}'", path=path)
-    counts = np.bincount(values, minlength=len(classes))
-    if (counts == 0).any():
-        lost = classes[int(np.argmin(counts))]
+    present = set(tabulate([values], (len(classes),)).keys.tolist())
+    if lost := next((name for i, name in enumerate(classes) if i not in present), None):
         raise SubjectError(f"{path}: holds no row of class '{lost}'; add some")
     return Labels(values, classes, _positive(section, classes, path))
 
@@ -78,7 +78,7 @@ def as_classes(
                 f"{list(classes[:8])}; labels, answers and evaluation.classes must be of one kind"
             )
     kind = np.uint8 if len(classes) <= 256 else np.uint16
-    return np.array([index[text] for text in texts], dtype=kind)[coded.codes]
+    return recode(coded.codes, np.array([index[text] for text in texts], dtype=kind))
 
 
 def read_yes_no(read: Reader, names: tuple[str, ...], path: Path) -> npt.NDArray[np.bool_]:
@@ -94,7 +94,7 @@ def read_yes_no(read: Reader, names: tuple[str, ...], path: Path) -> npt.NDArray
         texts = [as_text(value) for value in coded.levels]
         if not set(texts) <= set(known):
             raise SubjectError(f"{path}: column '{name}' of a multi-label task holds 0 and 1 only")
-        columns.append(np.array([known[text] for text in texts])[coded.codes])
+        columns.append(recode(coded.codes, np.array([known[text] for text in texts])))
     return np.stack(columns, axis=1)
 
 

@@ -25,8 +25,7 @@ def make_profile(
     clusters: Codes | None,
 ) -> Profile:
     """Count rows, labels and clusters per slice."""
-    whole = np.zeros(len(labels.values), dtype=np.uint8)
-    slices = _slices(labels, whole, ("all",), (), clusters)
+    slices = _slices(labels, None, clusters)
     for axis in axes:
         slices += slice_profiles(labels, axis, clusters)
     return Profile(
@@ -41,54 +40,56 @@ def make_profile(
 
 def slice_profiles(labels: Labels, axis: Axis, clusters: Codes | None) -> list[SliceProfile]:
     """Count rows, labels and clusters of each level of an axis."""
-    return _slices(labels, axis.codes, axis.levels, axis.attributes, clusters)
+    return _slices(labels, axis, clusters)
 
 
-def _slices(
-    labels: Labels,
-    codes: Any,
-    levels: tuple[str, ...],
-    attributes: tuple[str, ...],
-    clusters: Codes | None,
-) -> list[SliceProfile]:
-    shown = codes >= 0
-    everywhere = bool(shown.all())
-    codes = codes if everywhere else codes[shown]
-    rows = np.bincount(codes, minlength=len(levels))
-    by_label = _by_label(labels, codes, shown, len(levels), everywhere=everywhere)
+def _slices(labels: Labels, axis: Axis | None, clusters: Codes | None) -> list[SliceProfile]:
+    """Count the slices of an axis, or all rows."""
+    names = axis.levels if axis else ("all",)
+    by_label = _by_label(labels, axis)
+    rows = _count(axis, np.broadcast_to(np.uint8(0), len(labels.values)), 1)[:, 0]
+    effects = [1.0] * len(names) if clusters is None else _effects(labels, axis, clusters)
     result = []
-    for i, name in enumerate(levels):
+    for i, name in enumerate(names):
         counted = tuple(zip(labels.classes, (int(c) for c in by_label[i]), strict=True))
         adds_up = bool(counted) and sum(c for _, c in counted) == rows[i]
         result.append(
             SliceProfile(
                 name=name,
-                attributes=attributes,
+                attributes=axis.attributes if axis else (),
                 by_label=counted,
                 rows=None if adds_up else int(rows[i]),
-                design_effect=1.0
-                if clusters is None
-                else _design_effect(labels, clusters[shown], codes == i, shown),
+                design_effect=effects[i],
             )
         )
     return result
 
 
-def _by_label(
-    labels: Labels, codes: Any, shown: Any, levels: int, *, everywhere: bool
-) -> npt.NDArray[np.int64]:
+def _by_label(labels: Labels, axis: Axis | None) -> Codes:
     """Rows of each class per level, shape (levels, classes)."""
     k = len(labels.classes)
+    if labels.values.ndim == 2:
+        parts = [_count(axis, column.view(np.uint8), 2)[:, 1] for column in labels.values.T]
+        return np.stack(parts, axis=1)
     if k == 0:
-        return np.zeros((levels, 0), dtype=np.int64)
-    values = labels.values if everywhere else labels.values[shown]
-    if values.ndim == 2:
-        counts = [np.bincount(codes[values[:, j]], minlength=levels) for j in range(k)]
-        return np.stack(counts, axis=1).astype(np.int64)
-    joint = tabulate([codes, values], (levels, k))
-    table = np.zeros(levels * k, dtype=np.int64)
-    table[joint.keys] = joint.counts
-    return table.reshape(levels, k)
+        return np.zeros((len(axis.levels) if axis else 1, 0), dtype=np.int64)
+    return _count(axis, labels.values, k)
+
+
+def _count(axis: Axis | None, column: npt.NDArray[Any], codes: int) -> Codes:
+    """Count the codes of a column per level, shape (levels, codes); no row is held twice."""
+    if axis is None:
+        joint = tabulate([column], (codes,))
+        level, code = np.zeros(len(joint.keys), dtype=np.int64), joint.keys
+        levels = 1
+    else:
+        joint = tabulate([*(c.codes for c in axis.columns), column], (*axis.shape, codes))
+        *where, code = joint.codes()
+        level, levels = axis.levels_at(where), len(axis.levels)
+    counts = np.zeros((levels, codes), dtype=np.int64)
+    shown = level >= 0
+    np.add.at(counts, (level[shown], code[shown]), joint.counts[shown])
+    return counts
 
 
 def read_clusters(read: Reader, section: EvaluationSection, path: Path) -> Codes | None:
@@ -106,19 +107,29 @@ def read_clusters(read: Reader, section: EvaluationSection, path: Path) -> Codes
     return coded.codes.astype(np.int64)
 
 
-def _design_effect(labels: Labels, clusters: Codes, inside: Any, shown: Any) -> float:
+def _effects(labels: Labels, axis: Axis | None, clusters: Codes) -> list[float]:
+    codes = np.zeros(len(clusters), dtype=np.int64) if axis is None else axis.codes
+    levels = 1 if axis is None else len(axis.levels)
+    return [
+        _design_effect(labels, clusters[inside], labels.values[inside])
+        for inside in (codes == level for level in range(levels))
+    ]
+
+
+def _design_effect(labels: Labels, clusters: Codes, values: npt.NDArray[Any]) -> float:
     """Rows that count as one, were all rows of a cluster alike: the most it can be.
 
     Kish (1965): with an intraclass correlation of 1 the effect is the sum of squared cluster sizes
     over the rows. The largest over the slice's rows and over those of each label is taken, because
     every rate of the slice rests on one of these.
     """
-    values = labels.values[shown][inside]
     groups = [np.ones(len(values), dtype=bool)]
-    if values.ndim == 1 and labels.classes:
+    if values.ndim == 2:
+        groups += list(values.T)
+    elif labels.classes:
         for i, name in enumerate(labels.classes):
             groups.append(values == i)
             if name == labels.positive and len(labels.classes) > 2:
                 groups.append(values != i)
-    sizes = [np.bincount(clusters[inside][g]).astype(np.float64) for g in groups if g.any()]
+    sizes = [np.bincount(clusters[g]).astype(np.float64) for g in groups if g.any()]
     return max((float((s @ s) / s.sum()) for s in sizes), default=1.0)

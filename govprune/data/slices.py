@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..errors import SubjectError
 from ..job import EvaluationSection
 from ..policy.rules import SlicePolicy
-from .columns import Coded, Column, encode, encode_bins
+from .columns import Coded, Column, encode, encode_bins, recode
 from .counts import Joint, tabulate, tabulate_all
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _levels(read: Reader, name: str, section: EvaluationSection, path: Path) -> 
         present = np.unique(coded.codes)
         lookup = np.zeros(len(coded.levels), dtype=coded.codes.dtype)
         lookup[present] = np.arange(len(present))
-        coded = Coded(tuple(coded.levels[i] for i in present), lookup[coded.codes])
+        coded = Coded(tuple(coded.levels[i] for i in present), recode(coded.codes, lookup))
     levels = coded.levels
     if len(levels) > MAX_LEVELS:
         raise SubjectError(f"{path}: slice column '{name}' has {len(levels)} values; bin it")
