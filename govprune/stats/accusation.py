@@ -8,7 +8,7 @@ maximization", Australian & New Zealand Journal of Statistics 50, 329-345.
 """
 
 from functools import lru_cache
-from math import sqrt
+from math import ceil, floor, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -33,10 +33,14 @@ def p_harm(baseline_only: float, candidate_only: float, n: float, delta: float) 
             accused.
         delta: Hypothesised difference, in (-1, 1).
     """
-    losses, gains, rows = int(baseline_only), int(-(-candidate_only // 1)), int(-(-n // 1))
+    losses, gains = floor(baseline_only), ceil(candidate_only)
+    # More rows dilute a loss, and fall further short of a gain that was required.
+    rows = ceil(n) if delta <= 0.0 else max(floor(n), losses + gains)
+    if rows == 0:
+        return 1.0
     z = tango_z(losses, gains, rows, delta)
     normal = _NORMAL.cdf(z)
-    if normal > UNSURPRISING or rows == 0:
+    if normal > UNSURPRISING:
         return normal
     lost = tango_nuisance(losses, gains, rows, delta)
     gained = max(lost + delta, 0.0)

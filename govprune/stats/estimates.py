@@ -1,6 +1,6 @@
 """Limits of estimates whose error is known from moments: areas, means, and what rests on pairs."""
 
-from math import inf, nan, sqrt
+from math import hypot, inf, nan, sqrt
 from statistics import NormalDist
 
 from ..measurements import Discoveries, Excess, Moments, Normal
@@ -31,9 +31,10 @@ def _(basis: Normal, alpha: float, design_effect: float = 1.0) -> float:
 def _normal_width(basis: Normal, alpha: float, design_effect: float) -> float:
     if basis.fewer == 0:
         return inf
-    # Two equal rankings have no standard error; one unseen row of the rarer class moves them.
-    error = basis.standard_error * sqrt(design_effect)
-    return max(_NORMAL.inv_cdf(1.0 - alpha) * error, unseen(basis.fewer / design_effect, alpha))
+    # Two equal rankings have no standard error; one unseen row of the rarer class moves them. And
+    # with few such rows the error alone is too small: areas near 1 are skewed.
+    seen = _NORMAL.inv_cdf(1.0 - alpha) * basis.standard_error * sqrt(design_effect)
+    return hypot(seen, unseen(basis.fewer / design_effect, alpha))
 
 
 # --- mean of a per-row difference
@@ -104,5 +105,7 @@ def _(basis: Discoveries, alpha: float, design_effect: float = 1.0) -> float:
 
 @upper.register
 def _(basis: Discoveries, alpha: float, design_effect: float = 1.0) -> float:
-    # The worst of several is at most as good as any of them.
-    return min(upper(t.basis, alpha, design_effect) for t in basis.tested)
+    # The worst of several is at most as good as any of them, and each gets its part of the level:
+    # the smallest of twenty limits at alpha would lie below the truth far more often than that.
+    share = alpha / len(basis.tested)
+    return min(upper(t.basis, share, design_effect) for t in basis.tested)

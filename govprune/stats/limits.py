@@ -57,8 +57,8 @@ def p_above(basis: Basis, bound: float, design_effect: float = 1.0) -> float:
     if isinstance(basis, Paired):
         return _paired_p(basis, bound, design_effect, sign=-1.0)
     if isinstance(basis, Discoveries):
-        ps = [p_above(t.basis, bound, design_effect) for t in basis.tested]
-        return min(benjamini_hochberg(ps))
+        # The worst of them is above only if each of them is.
+        return max(p_above(t.basis, bound, design_effect) for t in basis.tested)
     return _smallest_alpha(lambda alpha: lower(basis, alpha, design_effect) > bound)
 
 

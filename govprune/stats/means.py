@@ -3,12 +3,14 @@
 Hall (1992), "On the removal of skewness by transformation", Journal of the Royal Statistical
 Society B 54, 221-228: Student's statistic is bent by a monotone cubic so that skewness cancels to
 second order, as a BCa bootstrap does, and no row has to be kept. A so far unseen kind of row is
-allowed for: n rows without it still leave it a share of 1 - alpha^(1/n).
+allowed for: n rows without it still leave it a share of 1 - alpha^(1/n). What the rows seen leave
+open and what the unseen could add are independent, so their widths add as squares (as in Zou &
+Donner 2008); the larger of the two alone is too narrow where both matter.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import cbrt, inf, sqrt
+from math import cbrt, hypot, inf, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +67,7 @@ def mean_lower(central: Central, *, span: float, alpha: float, design_effect: fl
 
     Args:
         central: Moments of the differences.
-        span: The largest difference that one row can make.
+        span: The largest difference that one row can make, in either direction.
         design_effect: Rows that count as one independent row.
     """
     from scipy.special import stdtrit
@@ -74,14 +76,17 @@ def mean_lower(central: Central, *, span: float, alpha: float, design_effect: fl
     if n < FEWEST:
         return -inf
     t = float(stdtrit(n - 1, 1.0 - alpha))
-    deviation = sqrt(central.variance)
+    # With as many degrees of freedom as there are independent rows.
+    deviation = sqrt(central.squares / central.n * n / (n - 1))
     bent = t
     if deviation > 0.0:
         g = central.third / deviation**3 / sqrt(n)
         bent = t if abs(g) < 1e-8 else 3.0 / g * (cbrt(1.0 + g * (t - g / 6.0)) - 1.0)
     # Bent or not, whichever is wider: a limit is never too optimistic for having few tails seen.
-    width = max(deviation / sqrt(n) * max(bent, t), unseen(n, alpha) * span)
-    return central.mean - width
+    seen = deviation / sqrt(n) * max(bent, t)
+    # An unseen row may lie a whole span beyond 0, wherever the mean is.
+    reach = span + max(central.mean, 0.0)
+    return central.mean - hypot(seen, unseen(n, alpha) * reach)
 
 
 def mean_upper(central: Central, *, span: float, alpha: float, design_effect: float = 1.0) -> float:

@@ -113,7 +113,7 @@ def test_no_hit_in_n_trials_still_allows_about_3_in_n():
 
 
 def test_a_normal_basis_has_normal_limits_and_p_values():
-    basis = Normal(baseline=0.55, candidate=0.60, standard_error=0.02, n=500, fewer=250)
+    basis = Normal(baseline=0.55, candidate=0.60, standard_error=0.02, n=10**6, fewer=500_000)
     assert lower(basis, 0.05) == pytest.approx(0.05 - 1.644854 * 0.02)
     assert upper(basis, 0.05) == pytest.approx(0.05 + 1.644854 * 0.02)
     assert p_above(basis, 0.02) == pytest.approx(norm.sf(1.5), rel=1e-4)
