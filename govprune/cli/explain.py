@@ -1,119 +1,263 @@
-"""`govprune explain`: one rule of a bundle in words and numbers."""
+"""`govprune explain`: one rule of a bundle, or of a policy, in words and numbers."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
 
 from . import output
+from .counted import METHODS, counted
 
 if TYPE_CHECKING:
-    from ..measurements import Paired
-    from ..policy import Finding
+    from ..evidence.statement import Evidence
+    from ..measurements import Measurement
+    from ..policy import Finding, Rule
 
-METHODS = {
-    "paired": "Tango's score interval for paired proportions (1998); harm: score test, Holm (1979)",
-    "share": "Clopper-Pearson interval (1934)",
-    "normal": "DeLong's paired AUC difference (1988)",
-    "log-ratios": "median of interleaved pairs, percentile bootstrap, 2,000 replicates",
-    "grouped": "Fairlearn's definition on the joint counts, multinomial bootstrap",
-    "exact": "counted in full; no sampling uncertainty",
-    "undefined": "the number does not exist for this slice",
+SHOWN = 8
+"""Findings of one rule printed in full without --verbose; those that decide come first."""
+LABEL = 12
+"""Columns of the words on the left."""
+SCOPES = {
+    "slice": "every slice",
+    "slice-label": "every slice and class",
+    "attribute": "every way of grouping",
 }
+ORDER = {"fail": 0, "not_measured": 1, "inconclusive": 2, "pass": 3}
 
 
 @click.command(name="explain")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", required=False)
 @click.argument("rule", required=False)
+@click.option(
+    "--policy", "policy_name", help="Explain this policy file or pack instead of a bundle."
+)
 @click.option("--key", "keys", type=click.Path(path_type=Path), multiple=True,
               help="Public key to trust; by default those this account trusts.")  # fmt: skip
-def command(bundle: Path, rule: str | None, keys: tuple[Path, ...]) -> int:
-    """Explain RULE of BUNDLE: requirement, numbers, method, and what would change the finding.
+@click.option("--verbose", "-v", is_flag=True, help="Show every finding of a rule in full.")
+def command(
+    bundle: str | None,
+    rule: str | None,
+    policy_name: str | None,
+    keys: tuple[Path, ...],
+    verbose: bool,  # noqa: FBT001 click passes flags so
+) -> int:
+    """Explain RULE of BUNDLE: requirement, numbers, method, and what would change the verdict.
 
-    Without RULE: every rule that keeps the verdict from being PASSED.
+    Without RULE: every rule that keeps the verdict from being PASSED. With --policy PACK [RULE] and
+    no bundle: what each rule asks, why, and where its number comes from.
     """
+    from ..errors import InputError
+
+    if policy_name is not None:
+        if rule is not None:
+            raise InputError("--policy explains a policy without a bundle: give at most one RULE")
+        return _policy(policy_name, bundle)
+    if bundle is None:
+        raise InputError("name a BUNDLE, or a policy with --policy PACK")
+    return _bundle(Path(bundle), rule, keys, verbose=verbose)
+
+
+def _policy(name: str, wanted: str | None) -> int:
+    from .. import policy
+    from ..errors import InputError
+    from ..frameworks import check_controls
+
+    chosen = policy.load(name, root=Path.cwd()).policy
+    check_controls(chosen)
+    by_id = {rule.id: rule for rule in chosen.rules}
+    if wanted is not None and wanted not in by_id:
+        raise InputError(f"no rule '{wanted}'. {chosen.name} has: {', '.join(by_id)}")
+    if wanted is None:
+        attempts = "each attempt charged" if chosen.attempts == "charged" else "attempts counted"
+        _line("", f"{chosen.name} {chosen.version}: {' '.join((chosen.description or '').split())}")
+        _line("", f"one-sided level {chosen.alpha:g}, {attempts}; a pass is good for "
+              f"{chosen.valid_days} days\n")  # fmt: skip
+    for rule in chosen.rules if wanted is None else (by_id[wanted],):
+        _rule(rule)
+        click.echo()
+    return 0
+
+
+def _bundle(path: Path, wanted: str | None, keys: tuple[Path, ...], *, verbose: bool) -> int:
     from ..errors import InputError
     from ..evidence.keys import trusted
     from ..evidence.verify import verify_bundle
 
-    evidence = verify_bundle(
-        bundle, trusted=trusted(keys), root=bundle, now=datetime.now(UTC)
-    ).evidence
+    evidence = verify_bundle(path, trusted=trusted(keys), root=path, now=datetime.now(UTC)).evidence
     by_id = {r.id: r for r in evidence.policy.rules}
-    if rule is not None and rule not in by_id:
-        raise InputError(f"no rule '{rule}'. This bundle has: {', '.join(by_id)}")
-    wanted = (
-        [rule]
-        if rule is not None
-        else list(dict.fromkeys(f.question.rule for f in evidence.verdict.findings if f.blocks))
+    if wanted is not None and wanted not in by_id:
+        raise InputError(f"no rule '{wanted}'. This bundle has: {', '.join(by_id)}")
+    blocking = [f.question.rule for f in evidence.verdict.findings if f.blocks]
+    names = [wanted] if wanted is not None else list(dict.fromkeys(blocking))
+    said = (
+        f"{len(names)} rules keep this verdict from being PASSED"
+        if names
+        else "no rule keeps this verdict from being PASSED"
     )
-    if not wanted:
-        click.echo(f"{evidence.verdict.result}: no rule keeps this verdict from being PASSED")
-    for name in wanted:
-        _explain(evidence, name)
+    if wanted is None:
+        _line("", f"{evidence.verdict.result}: {said}\n")
+    for name in names:
+        _findings(evidence, by_id[name], verbose=verbose)
     return 0
 
 
-def _explain(evidence: object, name: str) -> None:
-    from ..evidence.statement import Evidence
-    from ..measurements import Paired
+# --- what a rule asks
 
-    if not isinstance(evidence, Evidence):
-        raise TypeError(type(evidence))
-    rule = next(r for r in evidence.policy.rules if r.id == name)
-    found = [f for f in evidence.verdict.findings if f.question.rule == name]
+
+def _line(word: str, text: str) -> None:
+    """Write a label and a text that wraps beside it."""
+    width = max(40, min(shutil.get_terminal_size((100, 24)).columns, 110))
+    indent = " " * (LABEL + 3) if word else ""
+    start = f"  {word:<{LABEL}} " if word else ""
+    plain = output.plain(text)
+    body = wrap(plain, width, initial_indent=start, subsequent_indent=indent,
+                break_on_hyphens=False)  # fmt: skip
+    click.echo("\n".join(body) + ("\n" if plain.endswith("\n") else ""))
+
+
+def _rule(rule: "Rule") -> None:
+    from ..catalogue import metric
+
+    known = metric(rule.check, rule.metric)
+    unit = known.unit if known else "ratio"
+    _line("", f"{rule.id}: {rule.title or f'{rule.metric} of {rule.check}'}")
+    bounds = [
+        f"{sign} {output.number(bound, unit)}"
+        for sign, bound in (("≥", rule.at_least), ("≤", rule.at_most))
+        if bound is not None
+    ]
+    where = SCOPES.get(known.scope, "all rows") if known else "all rows"
+    where = "all rows" if rule.over == "whole" else where
+    _line("asks", f"{rule.metric} of {rule.check} {' and '.join(bounds)}, over {where}")
+    _line("decides", _decides(rule))
+    if rule.needs:
+        _line("needs", ", ".join(rule.needs) + " to pass; else it cannot tell")
+    if rule.small_slices:
+        _line("small", " ".join(rule.small_slices.because.split()))
+    _line("why", " ".join((rule.because or "the policy does not say").split()))
+    _line("source", " ".join((rule.source or "the policy does not say").split()))
+    named = [*(f"evidences {c}" for c in rule.evidences), *(f"supports {c}" for c in rule.supports)]
+    if named:
+        _line("controls", ", ".join(named))
+
+
+def _decides(rule: "Rule") -> str:
+    if rule.severity == "report":
+        return "nothing: it is shown"
+    if rule.on_inconclusive == "report":
+        return "demonstrated harm fails the candidate; what cannot be told is shown"
+    return "harm fails the candidate; what cannot be told keeps the gate shut"
+
+
+# --- what a bundle says of it
+
+
+def _findings(evidence: "Evidence", rule: "Rule", *, verbose: bool) -> None:
+    found = [f for f in evidence.verdict.findings if f.question.rule == rule.id]
     answers = {m.key: m for m in evidence.measurements}
-    click.echo(
-        f"{name}: {output.plain(rule.title) if rule.title else f'{rule.metric} of {rule.check}'}"
-    )
-    if rule.because:
-        click.echo(f"  why      {output.plain(' '.join(rule.because.split()))}")
+    _rule(rule)
     kinds = {answers[f.question.key].basis.kind for f in found if f.question.key in answers}
     for kind in sorted(kinds - {"undefined"} or kinds):
-        click.echo(f"  method   {METHODS[kind]}")
-    click.echo(
-        f"  level    {evidence.plan.alpha:.4f} one-sided (attempt {evidence.plan.attempt} on this "
-        "baseline and data)"
-    )
-    for f in found:
-        click.echo(output.finding_line(f))
-        if f.status != "pass":
-            click.echo(f"{'':15}{output.plain(f.reason)}")
-        m = answers.get(f.question.key)
-        if m is not None and isinstance(m.basis, Paired) and m.basis.n and f.status != "pass":
-            click.echo(f"{'':15}{_second_opinion(m.basis, evidence.plan.alpha)}")
-        for note in m.notes if m is not None and f.status != "pass" else ():
-            click.echo(f"{'':15}{output.plain(note)}")
-    click.echo(f"  would change it: {_remedy(found)}\n")
+        _line("method", METHODS[kind])
+    _line("level", f"{evidence.plan.alpha:.4f} one-sided (attempt {evidence.plan.attempt} on this "
+          "baseline and data)")  # fmt: skip
+    order = sorted(found, key=lambda f: (not f.blocks, ORDER[f.status]))
+    shown = order if verbose else order[:SHOWN]
+    for f in shown:
+        _finding(f, answers.get(f.question.key), evidence.plan.alpha)
+    if len(shown) < len(order):
+        rest = [f.status for f in order[SHOWN:]]
+        counts = ", ".join(
+            f"{rest.count(s)} {output.WORDS[s].lower()}" for s in dict.fromkeys(rest)
+        )
+        click.echo(f"  ... {len(rest)} more: {counts} (--verbose shows them)")
+    if not found:
+        reason = next((n.reason for n in evidence.plan.not_asked if n.rule == rule.id), "")
+        _line("not asked", reason or "the data gives no occasion to ask it")
+    else:
+        _line("changes", _remedy(found))
+    click.echo()
 
 
-def _second_opinion(basis: "Paired", alpha: float) -> str:
-    """Give another interval and McNemar's test on the same counts; neither decides anything."""
-    from ..stats.paired import mcnemar_mid_p, newcombe_paired
+def _finding(f: "Finding", m: "Measurement | None", alpha: float) -> None:
+    from ..catalogue import metric
 
-    low, high = newcombe_paired(
-        basis.both, basis.baseline_only, basis.candidate_only, basis.neither, alpha
-    )
-    p = mcnemar_mid_p(basis.baseline_only, basis.candidate_only)
-    return (
-        f"{basis.baseline_only:,} only the baseline, {basis.candidate_only:,} only the candidate; "
-        f"second opinion: Newcombe [{output.number(low, 'points')}, "
-        f"{output.number(high, 'points')}], any change at all: McNemar mid-p {p:.2g}"
-    )
+    q = f.question
+    known = metric(q.check, q.metric)
+    unit = known.unit if known else "ratio"
+    word = output.coloured(f"{output.WORDS[f.status]:<{LABEL}}", output.COLOURS.get(f.status))
+    where = q.slice if q.label is None else f"{q.slice}, class {q.label}"
+    click.echo(f"  {word} {output.plain(where)}")
+    undecided = q.severity == "report" or (f.status == "inconclusive" and not f.blocks)
+    _line(" ", f.reason + ("; reported only" if undecided else ""))
+    if m is None:
+        return
+    if f.value is not None:
+        _line(" ", _interval(f, unit))
+    for text in counted(m.basis, alpha, unit):
+        _line(" ", text)
+    for note in m.notes if f.status != "pass" else ():
+        _line(" ", note)
+
+
+def _interval(f: "Finding", unit: str) -> str:
+    q = f.question
+    said = output.number(f.value, unit)
+    if f.low != f.high:
+        low, high = (
+            "unbounded" if end is None else output.number(end, unit) for end in (f.low, f.high)
+        )
+        said += f", at this level from {low} to {high}"
+    bounds = [
+        f"{sign} {output.number(bound, unit)}"
+        for sign, bound in (("≥", q.at_least), ("≤", q.at_most))
+        if bound is not None
+    ]
+    asked = {"stated": "", "wider": " (the wider margin of a small slice)",
+             "too-small": " (the widest margin; too small to be cleared)"}[q.tier]  # fmt: skip
+    return f"{said}; asked {' and '.join(bounds)}{asked}"
+
+
+# --- what would change it
 
 
 def _remedy(found: "list[Finding]") -> str:
     failed = [f for f in found if f.status == "fail"]
+    blocking = [f for f in failed if f.blocks]
+    silent = [f for f in found if f.status == "not_measured" and f.blocks]
     open_ = [f for f in found if f.status == "inconclusive" and f.blocks]
-    if failed:
-        where = ", ".join(f.question.slice for f in failed[:4])
-        return f"a candidate that does not lose this on {where}; more rows will not help"
+    said = []
+    if blocking:
+        where = _names(blocking)
+        said.append(f"a candidate that does not lose this on {where}; more rows will not help")
+    if silent:
+        said.append("a measurement: see the reason above")
     if open_:
-        rows = [
-            f"{f.question.slice} about {f.rows_to_decide:,} rows" for f in open_ if f.rows_to_decide
-        ]
-        return "more rows: " + "; ".join(rows[:6]) if rows else "what the finding rests on (above)"
-    if any(f.status == "not_measured" for f in found):
-        return "measure it: see the reason above"
-    return "nothing; it passes"
+        said.append(_more(open_))
+    if said:
+        return "; then ".join(said)
+    if failed:
+        return "nothing here: the rule lets this be, and shows it"
+    return "nothing: this rule does not keep the gate shut"
+
+
+def _more(open_: "list[Finding]") -> str:
+    rows = [f"{f.question.slice} about {f.rows_to_decide:,}" for f in open_ if f.rows_to_decide]
+    if not rows:
+        if any(f.question.needs for f in open_):
+            return "a pass of what it rests on"
+        return f"more rows, or a candidate that changes fewer answers, on {_names(open_)}"
+    more = f" and {len(open_) - 6} more slices" if len(open_) > 6 else ""
+    return (
+        "more rows, if what was seen is the truth: " + "; ".join(rows[:6]) + more
+        + "; or a candidate that changes fewer answers"
+    )  # fmt: skip
+
+
+def _names(found: "list[Finding]") -> str:
+    names = list(dict.fromkeys(f.question.slice for f in found))
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return ", ".join(names[:4]) + more
