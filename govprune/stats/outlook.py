@@ -6,12 +6,15 @@ accused. Exact enumeration of both counts up to `EXACT_UP_TO` rows, the normal a
 
 from collections.abc import Callable
 from functools import lru_cache
-from math import exp, lgamma, log, log1p, sqrt
+from math import log, log1p, sqrt
 from statistics import NormalDist
 
+import numpy as np
+
 from ..measurements import Share
+from .accusation import p_harm
 from .limits import lower, upper
-from .paired import EXACT_UP_TO, power, tango_z
+from .paired import EXACT_UP_TO, power
 
 WANTED = 0.8
 """Power that counts as "can be told": the convention of trials (ICH E9, section 3.5)."""
@@ -42,7 +45,8 @@ def chance_to_pass(n: int, margin: float, alpha: float, churn: float) -> float:
 def accused_from(n: int, margin: float, level: float, churn: float) -> float | None:
     """Smallest true loss that is accused with 80 %; None where losing everything is not.
 
-    Exact up to `EXACT_UP_TO` rows, by the normal approximation beyond.
+    Exact up to `EXACT_UP_TO` rows; by the normal approximation beyond, which errs towards a larger
+    loss.
 
     Args:
         n: Independent rows.
@@ -62,37 +66,30 @@ def accused_from(n: int, margin: float, level: float, churn: float) -> float | N
     return smallest(accused, margin, 1.0 - churn)
 
 
-def _losses_accused(n: int, margin: float, level: float, churn: float) -> list[int]:
-    """Fewest losses that are accused, by the number of gains; n + 1 where none are."""
-    critical = _NORMAL.inv_cdf(1.0 - level)
-    each = churn / 2.0
-    most = min(n, int(n * each + 8.0 * sqrt(n * each) + 10.0))
-    found, losses = [], 0
-    for gains in range(most + 1):
+def _losses_accused(n: int, margin: float, level: float, churn: float) -> list[tuple[int, int]]:
+    """Gains that are likely at all, and the fewest losses that are accused beside each."""
+    mean = n * churn / 2.0
+    reach = 4.5 * sqrt(mean) + 2.0
+    found, losses = [], int(n * margin)
+    for gains in range(max(0, int(mean - reach)), min(n, int(mean + reach)) + 1):
         # The more gains, the more losses it takes.
-        while losses <= n - gains and tango_z(losses, gains, n, -margin) > -critical:
+        while losses <= n - gains and p_harm(losses, gains, n, -margin) > level:
             losses += 1
-        found.append(losses)
+        found.append((gains, losses))
     return found
 
 
-def _exact(n: int, enough: list[int], churn: float, loss: float) -> float:
-    from scipy.special import bdtrc
+def _exact(n: int, enough: list[tuple[int, int]], churn: float, loss: float) -> float:
+    from scipy.special import bdtrc, gammaln
 
     gain, harm = churn / 2.0, min(loss + churn / 2.0, 1.0 - churn / 2.0)
-    total = 0.0
-    for gains, losses in enumerate(enough):
-        if losses > n - gains:
-            break
-        chance = exp(
-            lgamma(n + 1) - lgamma(gains + 1) - lgamma(n - gains + 1)
-            + gains * log(gain) + (n - gains) * log1p(-gain)
-        )  # fmt: skip
-        # Losses, given the gains: binomial over the other rows.
-        total += chance * (
-            float(bdtrc(losses - 1, n - gains, harm / (1.0 - gain))) if losses else 1.0
-        )
-    return total
+    gains, losses = np.array([pair for pair in enough if pair[1] <= n - pair[0]]).reshape(-1, 2).T
+    chance = np.exp(
+        gammaln(n + 1) - gammaln(gains + 1) - gammaln(n - gains + 1)
+        + gains * log(gain) + (n - gains) * log1p(-gain)
+    )  # fmt: skip
+    # Losses, given the gains: binomial over the other rows.
+    return float((chance * bdtrc(losses - 1, n - gains, harm / (1.0 - gain))).sum())
 
 
 def _approximate(n: int, margin: float, level: float, churn: float, loss: float) -> float:
