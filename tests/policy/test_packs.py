@@ -1,4 +1,4 @@
-"""Each pack says why and by whom, can be asked of data it is meant for, and is as strict as said."""
+"""Each pack says why and by whom, can be asked of its data, and is as strict as it says."""
 
 import re
 from pathlib import Path
