@@ -10,7 +10,7 @@ Donner 2008); the larger of the two alone is too narrow where both matter.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import cbrt, hypot, inf, sqrt
+from math import cbrt, hypot, inf, isfinite, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -42,11 +42,11 @@ class Central:
         if not self.n or not other.n:
             return self if self.n else other
         n, gap = self.n + other.n, other.mean - self.mean
-        squares = self.squares + other.squares + gap**2 * self.n * other.n / n
+        squares = self.squares + other.squares + gap * gap * self.n * other.n / n
         cubes = (
             self.cubes
             + other.cubes
-            + gap**3 * self.n * other.n * (self.n - other.n) / n**2
+            + gap * gap * gap * self.n * other.n * (self.n - other.n) / n**2
             + 3.0 * gap * (self.n * other.squares - other.n * self.squares) / n
         )
         return Central(n, self.mean + gap * other.n / n, squares, cubes)
@@ -80,7 +80,10 @@ def mean_lower(central: Central, *, span: float, alpha: float, design_effect: fl
     deviation = sqrt(central.squares / central.n * n / (n - 1))
     bent = t
     if deviation > 0.0:
-        g = central.third / deviation**3 / sqrt(n)
+        # One division after the other: the cube of a tiny deviation is 0, of a huge one no float.
+        g = central.third / deviation / deviation / deviation / sqrt(n)
+        if not isfinite(g):
+            return -inf
         bent = t if abs(g) < 1e-8 else 3.0 / g * (cbrt(1.0 + g * (t - g / 6.0)) - 1.0)
     # Bent or not, whichever is wider: a limit is never too optimistic for having few tails seen.
     seen = deviation / sqrt(n) * max(bent, t)
