@@ -179,7 +179,8 @@ def _scores(
     if any(isinstance(value, float) for value in coded.levels):
         raise SubjectError(
             f"{path}: predictions '{name}' are decimal numbers, the labels are classes: say from "
-            "which score on the positive class is meant (threshold: 0.5), or task: ranking"
+            "which score on the positive class is meant (threshold: 0.5, or --threshold 0.5), or "
+            "task: ranking"
         )
     texts = [as_text(value) for value in coded.levels]
     what = f"predictions '{name}'"

@@ -238,10 +238,12 @@ def _place(subject: Subject, root: Path) -> Path | None:
 
 
 def _guess_root(bundle: Path, evidence: Evidence) -> Path | None:
-    candidate = evidence.subject("candidate")
+    files = [s for s in evidence.subjects if s.kind == "file"]
+    roles = ("candidate", "predictions")  # where answers were given, their file stands for both
+    candidate = next((s for role in roles for s in files if s.role == role), None)
     above = bundle.resolve().parents[:_PARENTS]
     for folder in (Path.cwd(), *above):
-        place = _place(candidate, folder)
+        place = None if candidate is None else _place(candidate, folder)
         if place is not None and os.path.lexists(place):
             return folder
     return None
@@ -260,6 +262,8 @@ def check_subjects(
     """
     checked, absent = [], []
     for subject in subjects:
+        if subject.kind == "columns":  # as true as the file they are columns of
+            continue
         place = None if root is None else _place(subject, root)
         if place is None or not os.path.lexists(place):
             absent.append(subject)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__, policy
+from ..catalogue import CHECKS_BY_ID
 from ..data import EvaluationData, Predictions, with_confidence
 from ..errors import CheckError, GovpruneError, InputError
 from ..evidence.entry import identity
@@ -33,6 +34,7 @@ PACKAGES = (
 )  # fmt: skip
 ROLES = ("baseline", "evaluation", "candidate")
 """What makes an attempt: another candidate for the same baseline on the same data."""
+NO_MODEL = "only predictions were given; this can be measured on models only"
 EXIT_CODES = {"PASSED": 0, "FAILED": 1, "UNDECIDED": 3}
 
 
@@ -161,6 +163,9 @@ def _measure(
     for i, check in enumerate(wanted):
         progress(check.id, i + 1, total)
         params = check.params.model_validate(source.policy.params.get(check.id, {}))
+        if case.models is None and CHECKS_BY_ID[check.id].needs == "model":
+            unmeasured.append(Unmeasured(check=check.id, reason=NO_MODEL))
+            continue
         try:
             for item in check.measure(case, params):
                 if isinstance(item, Figure):
