@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
+from govprune import measurements as found
 from govprune.evidence.statement import Environment, Evidence
 from govprune.lineage import Claim, Step
 from govprune.measurements import (
+    Discoveries,
     Exact,
+    Excess,
     Figure,
     Grouped,
     GroupTable,
     LogRatios,
     Measurement,
+    Moments,
     Normal,
     Paired,
     Share,
@@ -114,6 +118,44 @@ def between_groups(slices, profile):
                 slice=" x ".join(columns),
                 basis=Grouped(statistic=statistic, groups=groups, seed=7, replicates=200),
             )
+
+
+def beyond_accuracy(slices):
+    """Each slice against all others, and confidence that means what it did."""
+    everybody = paired(slices["all"][1])
+    for name, (_, t) in slices.items():
+        inside = paired(t)
+        rest = {
+            cell: getattr(everybody, cell) - getattr(inside, cell)
+            for cell in ("both", "baseline_only", "candidate_only", "neither")
+        }
+        yield Measurement(
+            check="slice-performance",
+            metric="excess-accuracy-change",
+            slice=name,
+            basis=Excess(inside=inside, outside=Paired(**rest)),
+        )
+        yield Measurement(
+            check="calibration",
+            metric="brier-change",
+            slice=name,
+            basis=Moments(
+                n=inside.n, baseline=0.104, candidate=0.103, variance=0.004, third=0.0, span=1.0
+            ),
+        )
+    yield Measurement(
+        check="slice-discovery",
+        metric="worst-discovered-slice",
+        basis=Discoveries(
+            searched=310,
+            tested=(
+                found.Tested(
+                    slice="age under 28",
+                    basis=Paired(both=600, baseline_only=9, candidate_only=12, neither=80),
+                ),
+            ),
+        ),
+    )
 
 
 def whole(n):
@@ -222,6 +264,7 @@ def adult(cells, *, race="Non-White", unsafe=(), dropped=(), merged=()):
     plan = make_plan(policy, profile)
     measurements = [m for name, (_, t) in slices.items() for m in per_slice(name, t)]
     measurements += between_groups(slices, profile)
+    measurements += beyond_accuracy(slices)
     measurements += whole(sum(slices["all"][1]))
     measurements = tuple(m for m in measurements if m.check not in dropped)
     unmeasured = tuple(Unmeasured(check=c, reason="the model has no gradients") for c in dropped)
