@@ -68,7 +68,9 @@ def gate(
 
     started = _now()
     rules = inputs.policy.policy.rules
-    wanted = [check for check in CHECKS if any(rule.check == check.id for rule in rules)]
+    task = inputs.data.profile.task
+    asked = {rule.check for rule in rules if task in CHECKS_BY_ID[rule.check].tasks}
+    wanted = [check for check in CHECKS if check.id in asked]
     total = len(wanted) + 3
     archive = Log(log)
     progress("scoring both models", 0, total)
