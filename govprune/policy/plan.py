@@ -159,8 +159,12 @@ def _ask(rule: Rule, asked: Metric, profile: Profile, levels: _Levels) -> list[Q
         names = [" x ".join(columns) for columns in profile.attributes]
         if not names:
             raise PolicyError(_NO_SLICES.format(rule=rule.id))
-        whole_effect = profile.slices[0].design_effect
-        return [_question(rule, name, None, None, levels, whole_effect) for name in names]
+        # A disparity is known no better than its least independent group.
+        effects: dict[str, float] = {}
+        for s in profile.slices[1:]:
+            by = " x ".join(s.attributes)
+            effects[by] = max(effects.get(by, 1.0), s.design_effect)
+        return [_question(rule, name, None, None, levels, effects[name]) for name in names]
     chosen = profile.slices[:1] if rule.over == "whole" else profile.slices[1:]
     if not chosen:
         raise PolicyError(_NO_SLICES.format(rule=rule.id))

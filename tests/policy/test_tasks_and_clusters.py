@@ -157,6 +157,27 @@ def test_enough_clusters_pass():
     assert judged(25, n=5000, effect=5.0) == judged(5) == "pass"
 
 
+def test_a_disparity_is_as_uncertain_as_its_least_independent_group():
+    """900 rows of a person each, 100 of ten people: the disparity is about those ten."""
+    both = (("0", 50), ("1", 50))
+    data = profile().model_copy(
+        update={
+            "slices": (
+                SliceProfile(name="all", attributes=(), by_label=both, design_effect=1.9),
+                SliceProfile(name="g=a", attributes=("g",), by_label=both),
+                SliceProfile(name="g=b", attributes=("g",), by_label=both, design_effect=10.0),
+                SliceProfile(name="h=c", attributes=("h",), by_label=both, design_effect=2.0),
+            )
+        }
+    )
+    parity = Rule(
+        id="parity", check="fairness", metric="equalized-odds-difference-change", at_most=0.02
+    )
+    asked = policy.make_plan(made(parity, ACCURACY), data).questions
+    effects = {q.slice: q.design_effect for q in asked if q.rule == "parity"}
+    assert effects == {"g": 10.0, "h": 2.0}
+
+
 # --- the baseline's confidence
 
 
