@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__, policy
 from ..catalogue import CHECKS_BY_ID
-from ..data import EvaluationData, Predictions, with_confidence
+from ..data import EvaluationData, Predictions, Scores, with_confidence
 from ..errors import CheckError, GovpruneError, InputError
 from ..evidence.entry import identity
 from ..evidence.keys import SigningKeys, account_keys
@@ -97,7 +97,7 @@ def gate(
 
 def _case(inputs: Inputs) -> "Case":
     """Score both models, or take what they said, and cut by the baseline's confidence."""
-    from ..checks import Case, Scores
+    from ..checks import Case
 
     tables, members = fine_tuning(inputs)
     data = inputs.data
@@ -105,12 +105,7 @@ def _case(inputs: Inputs) -> "Case":
     if isinstance(inputs.given, Predictions):
         scores, also = (inputs.given.baseline, inputs.given.candidate), inputs.given.also
     else:
-        if data.profile.task != "classification":
-            raise InputError(
-                f"models are scored on classification; for {data.profile.task}, give what both "
-                "said as predictions"
-            )
-        baseline, candidate = (Scores.of_logits(_logits(m, data)) for m in inputs.given)
+        baseline, candidate = (_scores(m, data) for m in inputs.given)
         scores = baseline, candidate
         data = with_confidence(data, baseline, inputs.policy.policy.slices)
     return Case(
@@ -126,15 +121,21 @@ def _case(inputs: Inputs) -> "Case":
     )
 
 
-def _logits(model: "TorchModel", data: EvaluationData) -> Any:
-    scores = model.logits(data.features)
-    if scores.shape[1] != len(data.classes):
+def _scores(model: "TorchModel", data: EvaluationData) -> Scores:
+    """Score the rows and read the outputs as the task says."""
+    task = data.profile.task
+    classes = task in ("classification", "ranking")
+    outputs = model.logits(data.features) if classes else model.outputs(data.features)
+    wanted = 1 if task == "regression" else len(data.classes)
+    if outputs.shape[1] != wanted:
+        has = f"{len(data.classes)} classes {list(data.classes[:8])}" if data.classes else "numbers"
         raise InputError(
-            f"the {model.role} gives {scores.shape[1]} scores per row, the data has "
-            f"{len(data.classes)} classes {list(data.classes[:8])}: name evaluation.classes in "
-            "the order of the model's outputs, or fix the factory"
+            f"the {model.role} gives {outputs.shape[1]} scores per row, the data has {has}: name "
+            "evaluation.classes in the order of the model's outputs, or fix the factory"
         )
-    return scores
+    if task == "regression":
+        return Scores(said=outputs[:, 0])
+    return Scores(said=outputs > 0.0) if task == "multi-label" else Scores.of_logits(outputs)
 
 
 def _refuse_upside_down(case: "Case") -> None:

@@ -39,7 +39,7 @@ class TorchModel:
     code: Subject | None
 
     def logits(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Score rows.
+        """Score rows as a classifier.
 
         Args:
             features: Shape (rows, features).
@@ -50,6 +50,12 @@ class TorchModel:
         Raises:
             SubjectError: The module fails, or gives NaN or infinite scores.
         """
+        scores = self.outputs(features)
+        zeros = np.zeros_like(scores[:, :1])
+        return np.concatenate([zeros, scores], axis=1) if scores.shape[1] == 1 else scores
+
+    def outputs(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return what the module says, shape (rows, outputs); raises as `logits` does."""
         import torch
 
         parts = []
@@ -57,7 +63,7 @@ class TorchModel:
             for start in range(0, len(features), BATCH):
                 rows = torch.from_numpy(features[start : start + BATCH])
                 try:
-                    parts.append(two_columns(self.module(rows)).double().numpy())
+                    parts.append(_columns(self.module(rows)).double().numpy())
                 except Exception as error:  # the user's module may raise anything
                     raise SubjectError(
                         f"the {self.role} cannot score {features.shape[1]} features: "
@@ -89,14 +95,21 @@ def two_columns(output: object) -> "torch.Tensor":
     """Return logits of shape (rows, classes); a single column z becomes [0, z]."""
     import torch
 
+    columns = _columns(output)
+    if columns.shape[1] == 1:
+        columns = torch.cat([torch.zeros_like(columns), columns], dim=1)
+    return columns
+
+
+def _columns(output: object) -> "torch.Tensor":
+    import torch
+
     if not isinstance(output, torch.Tensor):
         raise TypeError(f"the module returns {type(output).__name__}, not a tensor of logits")
     if output.ndim == 1:
         output = output.unsqueeze(1)
     if output.ndim != 2:
         raise ValueError(f"the module returns shape {tuple(output.shape)}, not (rows, classes)")
-    if output.shape[1] == 1:
-        output = torch.cat([torch.zeros_like(output), output], dim=1)
     return output
 
 
