@@ -87,6 +87,10 @@ def read_subject(path: Path, *, role: str, root: Path) -> tuple[Subject, bytes]:
     return Subject(role=role, name=name, sha256=sha256, size=len(data)), data
 
 
+CONFIDENCE = "baseline confidence"
+"""The attribute of slices that no column names: how sure the baseline was."""
+
+
 class SliceProfile(Record):
     """How many rows of each label a slice holds. Known before any model has seen a row."""
 
@@ -138,4 +142,9 @@ class Profile(Record):
     @property
     def attributes(self) -> tuple[tuple[str, ...], ...]:
         """Every combination of columns that defines slices, once, in order."""
-        return tuple(dict.fromkeys(s.attributes for s in self.slices if s.attributes))
+        return tuple(dict.fromkeys(s.attributes for s in self.groups))
+
+    @property
+    def groups(self) -> tuple[SliceProfile, ...]:
+        """Slices that columns of the data name."""
+        return tuple(s for s in self.slices if s.attributes and s.attributes != (CONFIDENCE,))

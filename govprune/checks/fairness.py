@@ -25,6 +25,7 @@ from ..measurements import (
 )
 from ..records import Record
 from ..stats.resampled import group_values
+from ..subjects import CONFIDENCE
 from .base import Case, Check, Codes
 from .fairlearn_frames import binary_metrics, figure, multiclass_metrics
 from .slice_performance import against_rest
@@ -70,6 +71,8 @@ def measure(case: Case, params: FairnessParams) -> Iterator[Measurement | Figure
     for name, table in tables.items():
         yield from _group(case, params, name, table, tables["all"])
     for axis in case.data.axes:
+        if axis.attributes == (CONFIDENCE,):
+            continue  # no group of people
         members = {name: tables[name] for name in axis.levels}
         yield from _aggregates(case, params, " x ".join(axis.attributes), members)
     one_against_rest = {name: table.against(positive) for name, table in case.tables.items()}

@@ -130,7 +130,7 @@ def _rule(rule: "Rule") -> None:
         if bound is not None
     ]
     where = SCOPES.get(known.scope, "all rows") if known else "all rows"
-    where = "all rows" if rule.over == "whole" else where
+    where = {"whole": "all rows", "groups": "every group of people"}.get(rule.over, where)
     _line("asks", f"{rule.metric} of {rule.check} {' and '.join(bounds)}, over {where}")
     _line("decides", _decides(rule))
     if rule.needs:

@@ -11,14 +11,13 @@ import numpy as np
 
 from ..errors import PolicyError
 from ..policy.rules import SlicePolicy
+from ..subjects import CONFIDENCE
 from .columns import Coded
 from .evaluation import EvaluationData
 from .labels import Labels
 from .profile import slice_profiles
 from .scores import Scores
 from .slices import axis_of
-
-ATTRIBUTE = "baseline confidence"
 
 
 def with_confidence(data: EvaluationData, baseline: Scores, policy: SlicePolicy) -> EvaluationData:
@@ -34,10 +33,10 @@ def with_confidence(data: EvaluationData, baseline: Scores, policy: SlicePolicy)
             "the policy slices by the baseline's confidence (slices.confidence), and only answers "
             "were given: give probabilities, or a policy with slices.confidence: 0"
         )
-    if any(axis.attributes == (ATTRIBUTE,) for axis in data.axes):
+    if any(axis.attributes == (CONFIDENCE,) for axis in data.axes):
         raise PolicyError(
             f"the policy slices by the baseline's confidence (slices.confidence), and the data has "
-            f"a slice column '{ATTRIBUTE}' too: rename the column, or set slices.confidence: 0"
+            f"a slice column '{CONFIDENCE}' too: rename the column, or set slices.confidence: 0"
         )
     sure = baseline.probabilities.max(axis=1)
     edges = np.unique(np.quantile(sure, np.linspace(0, 1, policy.confidence + 1)[1:-1]))
@@ -46,7 +45,7 @@ def with_confidence(data: EvaluationData, baseline: Scores, policy: SlicePolicy)
     present = np.unique(bands)
     names = _names(edges)
     coded = Coded(tuple(names[b] for b in present), np.searchsorted(present, bands))
-    axis, note = axis_of({ATTRIBUTE: coded}, policy.disclosure_floor)
+    axis, note = axis_of({CONFIDENCE: coded}, policy.disclosure_floor)
     if len(axis.levels) < 2:
         return data  # one confidence for every row cuts nothing
     labels = Labels(data.labels, data.classes, data.profile.positive)

@@ -165,17 +165,27 @@ def _ask(rule: Rule, asked: Metric, profile: Profile, levels: _Levels) -> list[Q
             by = " x ".join(s.attributes)
             effects[by] = max(effects.get(by, 1.0), s.design_effect)
         return [_question(rule, name, None, None, levels, effects[name]) for name in names]
-    chosen = profile.slices[:1] if rule.over == "whole" else profile.slices[1:]
+    among = {"whole": profile.slices[:1], "slices": profile.slices[1:], "groups": profile.groups}
+    chosen = among[rule.over]
     if not chosen:
         raise PolicyError(_NO_SLICES.format(rule=rule.id))
     labels: tuple[str | None, ...] = profile.labels if asked.rows == "label" else (None,)
     return [
         _question(
-            rule, s.name, label, _rows(rule, asked, profile, s, label), levels, s.design_effect
+            rule, s.name, label, _rows(rule, asked, profile, s, label), levels,
+            _design_effect(asked, profile.slices[0], s),
         )
         for s in chosen
         for label in labels
-    ]
+    ]  # fmt: skip
+
+
+def _design_effect(asked: Metric, whole: SliceProfile, s: SliceProfile) -> float:
+    """That of the slice; against the rest, at least what the rest's can be."""
+    if "excess" not in asked.kinds or whole.n == s.n or whole.design_effect == 1.0:
+        return s.design_effect
+    # Squared cluster sizes of the rest add up to no more than those of all rows.
+    return max(s.design_effect, whole.design_effect * whole.n / (whole.n - s.n))
 
 
 def _rows(

@@ -82,8 +82,9 @@ class Rule(Record):
 
     check: StrictStr
     metric: StrictStr
-    over: Literal["whole", "slices"] = "slices"
-    """For metrics per slice: the whole data, or every slice (each attribute, each intersection)."""
+    over: Literal["whole", "slices", "groups"] = "slices"
+    """For metrics per slice: the whole data, every slice (each attribute, each intersection, each
+    part by the baseline's confidence), or only those that columns of the data name."""
 
     at_least: FiniteFloat | None = None
     """The lower confidence limit must reach this."""

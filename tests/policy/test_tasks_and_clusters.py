@@ -10,7 +10,7 @@ import pytest
 
 from govprune import policy
 from govprune.data import EvaluationData, read_predictions
-from govprune.data.confidence import ATTRIBUTE, with_confidence
+from govprune.data.confidence import with_confidence
 from govprune.data.scores import Scores
 from govprune.errors import PolicyError
 from govprune.job import EvaluationSection, PredictionsSection
@@ -18,7 +18,7 @@ from govprune.measurements import Measurement, Paired
 from govprune.policy import Policy, Rule
 from govprune.policy.rules import SlicePolicy
 from govprune.stats.paired import rows_floor
-from govprune.subjects import Profile, SliceProfile
+from govprune.subjects import CONFIDENCE, Profile, SliceProfile
 
 ACCURACY = Rule(id="right", check="slice-performance", metric="accuracy-change", at_least=-0.02)
 AREA = Rule(id="order", check="ranking", metric="auc-change", at_least=-0.02)
@@ -186,7 +186,7 @@ def rows(folder: Path, n=400, **more) -> EvaluationData:
         "y": np.arange(n) % 2, "b": np.arange(n) % 2, "c": np.arange(n) % 2, "g": ["a"] * n,
     } | more  # fmt: skip
     pl.DataFrame(columns).write_parquet(folder / "rows.parquet")
-    slices = ("g", *(k for k in more if k == ATTRIBUTE))
+    slices = ("g", *(k for k in more if k == CONFIDENCE))
     return read_predictions(
         EvaluationSection(
             file="rows.parquet", label="y", slices=slices,
@@ -208,7 +208,7 @@ def test_rows_are_cut_into_parts_of_like_size_by_the_baselines_confidence(tmp_pa
     confidence = np.linspace(0.5, 0.99, 400)
     cut = with_confidence(rows(tmp_path), sure(np.random.default_rng(0).permutation(confidence)),
                           QUARTERS)  # fmt: skip
-    parts = [s for s in cut.profile.slices if s.attributes == (ATTRIBUTE,)]
+    parts = [s for s in cut.profile.slices if s.attributes == (CONFIDENCE,)]
     assert [s.n for s in parts] == [100, 100, 100, 100]
     assert [s.name for s in parts] == [
         "baseline confidence=under 0.6225", "baseline confidence=0.6225 to 0.745",
@@ -271,7 +271,7 @@ def test_parts_of_few_rows_are_merged_or_not_shown(tmp_path):
     data = with_confidence(
         rows(tmp_path, 40), sure(confidence), SlicePolicy(confidence=20, disclosure_floor=10)
     )
-    shown = [s for s in data.profile.slices if s.attributes == (ATTRIBUTE,)]
+    shown = [s for s in data.profile.slices if s.attributes == (CONFIDENCE,)]
     assert all(s.n >= 10 for s in shown)
 
 
@@ -282,7 +282,7 @@ def test_answers_alone_are_refused_where_the_policy_asks_for_confidence(tmp_path
 
 
 def test_a_column_of_the_same_name_is_refused(tmp_path):
-    data = rows(tmp_path, **{ATTRIBUTE: ["low", "high"] * 200})
+    data = rows(tmp_path, **{CONFIDENCE: ["low", "high"] * 200})
     with pytest.raises(PolicyError, match="rename the column"):
         with_confidence(data, sure(np.linspace(0.5, 0.99, 400)), QUARTERS)
 
@@ -297,3 +297,49 @@ def test_clusters_count_in_the_new_slices_as_in_all_others(tmp_path):
     data = rows(tmp_path, person=np.arange(400) // 4)
     cut = with_confidence(data, sure(np.linspace(0.5, 0.99, 400)), QUARTERS)
     assert {s.design_effect for s in cut.profile.slices} == {4.0}
+
+
+# --- groups of people and other slices
+
+
+def profile_with_confidence():
+    """Two groups of one column, and two parts by the baseline's confidence."""
+    counts = (("0", 1000), ("1", 1000))
+    half = (("0", 500), ("1", 500))
+    return Profile(
+        labels=("0", "1"),
+        positive="1",
+        slices=(
+            SliceProfile(name="all", attributes=(), by_label=counts),
+            SliceProfile(name="g=a", attributes=("g",), by_label=half),
+            SliceProfile(name="g=b", attributes=("g",), by_label=half),
+            SliceProfile(name="low", attributes=(CONFIDENCE,), by_label=half),
+            SliceProfile(name="high", attributes=(CONFIDENCE,), by_label=half),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "over", "asked"),
+    [
+        ("true-positive-rate-change", "slices", {"g=a", "g=b", "low", "high"}),
+        ("true-positive-rate-change", "groups", {"g=a", "g=b"}),
+        ("equalized-odds-difference-change", "slices", {"g"}),
+    ],
+)
+def test_the_baselines_confidence_is_a_slice_and_no_group_of_people(metric, over, asked):
+    rule = Rule(id="r", check="fairness", metric=metric, over=over, at_least=-0.1)
+    plan = policy.make_plan(Policy(name="p", rules=(rule,)), profile_with_confidence())
+    assert {q.slice for q in plan.questions} == asked
+
+
+def test_a_slice_against_the_rest_is_as_dependent_as_the_rest_can_be():
+    """The slice's rows are independent; all clusters lie outside of it."""
+    given = profile_with_confidence()
+    whole = given.slices[0].model_copy(update={"design_effect": 5.5})
+    rule = Rule(id="r", check="slice-performance", metric="excess-accuracy-change", at_least=-0.1)
+    plan = policy.make_plan(
+        Policy(name="p", rules=(rule,)),
+        given.model_copy(update={"slices": (whole, *given.slices[1:])}),
+    )
+    assert {q.slice: q.design_effect for q in plan.questions}["g=a"] == pytest.approx(11.0)
