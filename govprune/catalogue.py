@@ -140,6 +140,13 @@ CATALOGUE: tuple[CheckEntry, ...] = (
         _m("undeclared-retraining", "Re-trained without declared data", "whole", "none", "count",
            "exact"),
     ), tasks=ANY_TASK),
+    CheckEntry("artefact-parity", "Whether a model answers alike, however it is asked",
+               "artefact", (
+        _m("repeat-agreement", "Rows answered alike when asked again", "whole", "none", "share",
+           "share"),
+        _m("batch-agreement", "Rows answered alike alone, in small and in large batches", "whole",
+           "none", "share", "share"),
+    )),
     CheckEntry("evasion", "Accuracy under attack", "robustness", (
         _m("robust-accuracy-change", "Accuracy under attack", "whole", "none", "points",
            "paired"),

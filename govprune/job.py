@@ -16,14 +16,16 @@ Digest = Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class ModelFiles(Record):
-    """A model: Python code that builds the module, and the weights that ship."""
+    """A model: the file that ships, and for bare weights the code that builds the module."""
 
-    code: Text
-    """Python file. It is run: treat it like any program."""
+    code: Text | None = None
+    """Python file that builds the module of a .safetensors file. It is run: treat it like any
+    program. Not needed for .onnx, .pt2 and .ts."""
     factory: StrictStr = "build"
     """Function in it that takes nothing and returns a torch.nn.Module."""
     weights: Text
-    """A .safetensors file. Pickled checkpoints are refused."""
+    """A .safetensors or .onnx file; .pt2 and .ts only with --unsafe-load. Pickled checkpoints are
+    refused."""
     sha256: Digest | None = None
     """What the weights must be; another file is refused."""
 

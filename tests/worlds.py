@@ -20,7 +20,7 @@ from govprune.data import EvaluationData, read_evaluation, read_features, read_t
 from govprune.job import EvaluationSection
 from govprune.lineage import Claim, Step
 from govprune.measurements import Figure, Measurement
-from govprune.models import TorchModel, from_module
+from govprune.models import Model, from_module, logits
 from govprune.policy.rules import SlicePolicy
 
 # --- files
@@ -58,8 +58,8 @@ def model(folder: Path, module: nn.Module, role: str, *, shell: nn.Module | None
 
 def case(
     folder: Path,
-    baseline: nn.Module | TorchModel,
-    candidate: nn.Module | TorchModel,
+    baseline: nn.Module | Model,
+    candidate: nn.Module | Model,
     data: EvaluationData,
     *,
     claim: Mapping[str, float] | None = None,
@@ -69,7 +69,7 @@ def case(
 ) -> Case:
     """Put two models and data into a case; `trained_on` is declared as fine-tuning data."""
     before, after = (
-        given if isinstance(given, TorchModel) else model(folder, given, role)
+        model(folder, given, role) if isinstance(given, nn.Module) else given
         for given, role in ((baseline, "baseline"), (candidate, "candidate"))
     )
     tables, members = (), None
@@ -88,8 +88,8 @@ def case(
         data=data,
         fine_tuning=tables,
         members=members,
-        baseline_scores=Scores.of_logits(before.logits(data.features)),
-        candidate_scores=Scores.of_logits(after.logits(data.features)),
+        baseline_scores=Scores.of_logits(logits(before.outputs(data.features))),
+        candidate_scores=Scores.of_logits(logits(after.outputs(data.features))),
         seed=seed,
     )  # fmt: skip
 

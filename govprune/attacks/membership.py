@@ -4,30 +4,25 @@ Two attacks that see the scores and the true label: the loss threshold (Yeom et 
 ART's trained black-box attack (after Shokri et al. 2017).
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
-from .art import Box, Rows, classifier, quiet
-
-if TYPE_CHECKING:
-    import torch
+from ..models import Model, logits
+from .art import Rows, quiet
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
 
-def loss_scores(logits: Floats, labels: Codes) -> Floats:
+def loss_scores(scores: Floats, labels: Codes) -> Floats:
     """Minus the cross-entropy per row: the higher, the more member-like."""
-    top = logits.max(axis=1, keepdims=True)
-    normaliser = np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0]
-    return np.asarray(logits[np.arange(len(labels)), labels] - normaliser)
+    top = scores.max(axis=1, keepdims=True)
+    normaliser = np.log(np.exp(scores - top).sum(axis=1)) + top[:, 0]
+    return np.asarray(scores[np.arange(len(labels)), labels] - normaliser)
 
 
 def black_box_scores(
-    module: "torch.nn.Module",
-    box: Box,
+    model: Model,
     members: tuple[Rows, Floats, Codes],
     others: tuple[Rows, Floats, Codes],
     *,
@@ -46,8 +41,13 @@ def black_box_scores(
     half = min(len(members[2]), len(others[2])) // 2
     with quiet(seed):
         from art.attacks.inference.membership_inference import MembershipInferenceBlackBox
+        from art.estimators.classification import BlackBoxClassifierNeuralNetwork
 
-        wrapped = classifier(module, box, classes=classes)
+        wrapped = BlackBoxClassifierNeuralNetwork(
+            lambda x: _softmax(logits(model.outputs(x))),
+            input_shape=members[0].shape[1:],
+            nb_classes=classes,
+        )
         attack = MembershipInferenceBlackBox(wrapped, attack_model_type="rf")
         attack.fit(
             y=members[2][:half],
@@ -63,6 +63,6 @@ def black_box_scores(
     return first, second
 
 
-def _softmax(logits: Floats) -> Floats:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+def _softmax(scores: Floats) -> Floats:
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))

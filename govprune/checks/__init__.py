@@ -1,5 +1,6 @@
 """The checks that ship. To add one: write its module, add a line here and in the catalogue."""
 
+from .artefact_parity import ARTEFACT_PARITY
 from .base import Case, Check, Scores
 from .calibration import CALIBRATION
 from .compression_claim import COMPRESSION_CLAIM
@@ -36,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     EXPLANATION_STABILITY,
     COMPRESSION_CLAIM,
     DERIVATION,
+    ARTEFACT_PARITY,
     EVASION,
     GRADIENT_SANITY,
     INVERSION,

@@ -12,7 +12,7 @@ from ..data import Answers, EvaluationData, Scores, Table
 from ..errors import CheckError
 from ..lineage import Step
 from ..measurements import Figure, Measurement, Moments, Paired
-from ..models import TorchModel
+from ..models import Model, TorchModel
 from ..records import Record
 from ..stats.means import Central
 
@@ -26,7 +26,7 @@ class Case:
     """Everything a check may look at: the models, the data, what was done. Never a bound."""
 
     step: Step
-    models: tuple[TorchModel, TorchModel] | None
+    models: tuple[Model, Model] | None
     """Baseline and candidate; None where only their predictions were given."""
     data: EvaluationData
     fine_tuning: tuple[Table, ...]
@@ -44,7 +44,7 @@ class Case:
         return self.baseline_scores, self.candidate_scores
 
     @property
-    def baseline(self) -> TorchModel:
+    def baseline(self) -> Model:
         """The model before the step.
 
         Raises:
@@ -53,11 +53,27 @@ class Case:
         return self._both()[0]
 
     @property
-    def candidate(self) -> TorchModel:
+    def candidate(self) -> Model:
         """The model after the step; raises as `baseline` does."""
         return self._both()[1]
 
-    def _both(self) -> tuple[TorchModel, TorchModel]:
+    @property
+    def modules(self) -> tuple[TorchModel, TorchModel]:
+        """Both models as torch modules, which can be differentiated and taken apart.
+
+        Raises:
+            CheckError: One of them is none.
+        """
+        baseline, candidate = self._both()
+        if isinstance(baseline, TorchModel) and isinstance(candidate, TorchModel):
+            return baseline, candidate
+        other = candidate if isinstance(baseline, TorchModel) else baseline
+        raise CheckError(
+            f"the {other.role} is {other.kind}: this needs two torch modules (.safetensors and the "
+            "code that builds them)"
+        )
+
+    def _both(self) -> tuple[Model, Model]:
         if self.models is None:
             raise CheckError("only predictions were given; this can be measured on models only")
         return self.models

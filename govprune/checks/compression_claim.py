@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..measurements import Exact, Figure, Measurement
-from ..models import TorchModel
+from ..models import Model
 from ..records import Record
 from .base import Case, Check, NoParams
 
@@ -33,7 +33,7 @@ class Contents(Record):
         return self.zeros / self.weights if self.weights else 0.0
 
 
-def contents(model: TorchModel) -> Contents:
+def contents(model: Model) -> Contents:
     """Count weights, zeros and bits."""
     matrices = {n: t for n, t in model.tensors.items() if _is_weight(n, t)}
     weights = sum(t.numel() for t in matrices.values())

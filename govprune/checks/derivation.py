@@ -8,6 +8,7 @@ with: then the data that did it must be declared.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..errors import CheckError
 from ..measurements import Exact, Figure, Measurement
 from .base import Case, Check, NoParams
 
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
     """Compare the two files tensor by tensor."""
-    baseline, candidate = _unmasked(case.baseline.tensors), _unmasked(case.candidate.tensors)
+    if case.baseline.kind != case.candidate.kind:
+        raise CheckError(
+            f"the baseline is {case.baseline.kind}, the candidate {case.candidate.kind}: their "
+            "tensors have no names in common. Gate the export by itself, then what was done to it"
+        )
+    baseline, candidate = (_plain(m.tensors) for m in (case.baseline, case.candidate))
     total = sum(t.numel() for t in candidate.values())
     rows, notes, unexplained = [], [], 0
     for name, tensor in baseline.items():
@@ -62,13 +68,14 @@ def _is_scale(
 
 
 def _on_grid(base: "torch.Tensor", candidate: "dict[str, torch.Tensor]", name: str) -> bool:
-    """Whether the candidate stores this tensor as 8-bit numbers times a step."""
+    """Whether the candidate stores this tensor as 8-bit numbers, less their zero, times a step."""
     import torch
 
     stored = candidate.get(name)
     return (
         stored is not None
-        and stored.dtype == torch.int8 != base.dtype
+        and stored.dtype in (torch.int8, torch.int16)
+        and stored.dtype != base.dtype
         and f"{name}_scale" in candidate
     )
 
@@ -82,9 +89,18 @@ def _in_words(unexplained: int, total: int, *, declared: bool) -> str:
     return f"{share}, and no data that could have changed them is declared"
 
 
-def _unmasked(tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
-    """Resolve pruning masks that were left in the file."""
+def _plain(tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
+    """Resolve pruning masks that were left in the file, and ONNX Runtime's zero points."""
+    import torch
+
     state = dict(tensors)
+    for name in tensors:
+        base = name.removesuffix("_quantized")
+        zero = tensors.get(f"{base}_zero_point")
+        if base != name and zero is not None and f"{base}_scale" in tensors:
+            offset = zero.to(torch.int16).reshape(-1, *(1,) * (tensors[name].ndim - 1))
+            state[base] = state.pop(name).to(torch.int16) - (offset if zero.ndim else zero)
+            del state[f"{base}_zero_point"]
     for name in tensors:
         base = name.removesuffix("_orig")
         if base != name and f"{base}_mask" in tensors:

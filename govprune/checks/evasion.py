@@ -41,9 +41,7 @@ def measure(case: Case, params: EvasionParams) -> Iterator[Measurement | Figure]
             f"an attacker with {params.eps:g} standard deviations can change no feature: name "
             "features under evaluation.mutable, or raise params.evasion.eps in the policy"
         )
-    before, after = attack_pair(
-        (case.baseline, case.candidate), box, rows, labels, budget, case.seed
-    )
+    before, after = attack_pair(case.modules, box, rows, labels, budget, case.seed)
     yield Measurement(
         check="evasion",
         metric="robust-accuracy-change",

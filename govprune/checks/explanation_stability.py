@@ -50,7 +50,7 @@ class ExplanationParams(Record):
 
 def measure(case: Case, params: ExplanationParams) -> Iterator[Measurement | Figure]:
     """Explain a sample of rows by both models and compare the orders of importance."""
-    models = (case.baseline, case.candidate)
+    models = case.modules
     if len(case.data.names) < FEWEST_FEATURES:
         raise CheckError(
             f"{len(case.data.names)} features: an order of importance needs {FEWEST_FEATURES}"

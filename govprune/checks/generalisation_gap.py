@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ..data import Scores
 from ..errors import CheckError
 from ..measurements import Excess, Figure, Measurement, Paired
+from ..models import logits
 from .base import Case, Check, NoParams, paired
 
 
@@ -22,7 +23,7 @@ def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
             "under fine_tuning, with the same label and feature columns"
         )
     features, labels = case.members
-    trained = (Scores.of_logits(model.logits(features)) for model in models)
+    trained = (Scores.of_logits(logits(model.outputs(features))) for model in models)
     inside = paired(*(scores.predictions == labels for scores in trained))
     outside = paired(*(scores.predictions == case.data.labels for scores in case.both_scores))
     yield Measurement(

@@ -35,7 +35,7 @@ def measure(case: Case, params: GradientSanityParams) -> Iterator[Measurement]:
     # Real-valued and unconstrained: this is about the gradients, not about people.
     free = Box(box.low, box.scale, box.high, np.zeros_like(box.integer))
     everything = tuple(range(rows.shape[1]))
-    models = (case.baseline, case.candidate)
+    models = case.modules
     usable = [usable_gradients(m, free, rows, labels) for m in models]
     yield Measurement(
         check="gradient-sanity",

@@ -52,13 +52,13 @@ def measure(case: Case, params: InversionParams) -> Iterator[Measurement | Figur
         return judge.identifies(found, targets[picked])
 
     seen = {
-        "baseline": seen_of(case.baseline.module, slice(None)),
-        "candidate": seen_of(case.candidate.module, slice(None)),
+        "baseline": seen_of(case.modules[0].module, slice(None)),
+        "candidate": seen_of(case.modules[1].module, slice(None)),
         "untrained control": np.zeros(len(targets), dtype=bool),
     }
     for i in range(CONTROLS):
         picked = slice(i, None, CONTROLS)
-        control = case.baseline.untrained(seed=case.seed + i)
+        control = case.modules[0].untrained(seed=case.seed + i)
         seen["untrained control"][picked] = seen_of(control, picked)
     yield Measurement(
         check="inversion",

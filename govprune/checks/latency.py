@@ -9,10 +9,12 @@ from math import log
 from random import Random
 from time import perf_counter
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from ..measurements import Basis, Exact, LogRatios, Measurement
-from ..models import TorchModel
+from ..models import Model, TorchModel
 from ..records import Record
 from .base import Case, Check
 
@@ -31,7 +33,7 @@ def measure(case: Case, params: LatencyParams) -> Iterator[Measurement]:
     """Time baseline, candidate and baseline again, interleaved."""
     import torch
 
-    rows = torch.from_numpy(case.data.features[: params.batch])
+    rows = case.data.features[: params.batch]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -65,15 +67,27 @@ def _claim(case: Case, first: list[float], candidate: list[float]) -> Measuremen
     return Measurement(check="latency", metric="speed-up-kept", basis=basis, notes=(note,))
 
 
-def _runner(model: TorchModel, rows: object, params: LatencyParams) -> Callable[[], None]:
+def _runner(
+    model: Model, rows: npt.NDArray[np.float32], params: LatencyParams
+) -> Callable[[], None]:
     import torch
 
-    module = model.module
+    if not isinstance(model, TorchModel):
+        return _repeated(lambda: model.outputs(rows), params.repeat)
+    module, tensor = model.module, torch.from_numpy(rows)
 
     def run() -> None:
         with torch.inference_mode():
             for _ in range(params.repeat):
-                module(rows)
+                module(tensor)
+
+    return run
+
+
+def _repeated(predict: Callable[[], object], times: int) -> Callable[[], None]:
+    def run() -> None:
+        for _ in range(times):
+            predict()
 
     return run
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 from pydantic import Field
 
-from ..attacks.art import Box
 from ..attacks.membership import black_box_scores, loss_scores
 from ..errors import CheckError
 from ..measurements import Figure, Measurement, Normal
+from ..models import logits
 from ..records import Record
 from ..stats.auc import PairedAuc, paired_auc
 from .base import Case, Check
@@ -46,14 +46,13 @@ def measure(case: Case, params: MembershipParams) -> Iterator[Measurement | Figu
     inside = random.choice(len(labels), count, replace=False)
     outside = random.choice(len(case.data.labels), count, replace=False)
     rows, outside_rows = features[inside], case.data.features[outside]
-    box = Box.of(np.concatenate([rows, outside_rows]))
     loss_in, loss_out, trained_in, trained_out = [], [], [], []
     for model in (case.baseline, case.candidate):
-        member = (rows, model.logits(rows), labels[inside])
-        other = (outside_rows, model.logits(outside_rows), case.data.labels[outside])
+        member = (rows, logits(model.outputs(rows)), labels[inside])
+        other = (outside_rows, logits(model.outputs(outside_rows)), case.data.labels[outside])
         loss_in.append(loss_scores(member[1], member[2]))
         loss_out.append(loss_scores(other[1], other[2]))
-        a, b = black_box_scores(model.module, box, member, other, seed=case.seed)
+        a, b = black_box_scores(model, member, other, seed=case.seed)
         trained_in.append(a)
         trained_out.append(b)
     loss = paired_auc((loss_in[0], loss_in[1]), (loss_out[0], loss_out[1]))

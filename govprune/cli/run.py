@@ -20,6 +20,9 @@ from . import output, predictions
 @click.option(
     "--unsafe-unsigned", is_flag=True, help="Write a bundle nobody signed or can promote."
 )
+@click.option(
+    "--unsafe-load", is_flag=True, help="Load .pt2 and .ts files, which can run code they bring."
+)
 @click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text")
 @predictions.options
 @click.option("--verbose", "-v", is_flag=True, help="Show every finding, also those that pass.")
@@ -30,6 +33,7 @@ def command(
     policy_name: str | None,
     dry_run: bool,  # noqa: FBT001 click passes flags so
     unsafe_unsigned: bool,  # noqa: FBT001 click passes flags so
+    unsafe_load: bool,  # noqa: FBT001 click passes flags so
     kind: str,
     verbose: bool,  # noqa: FBT001 click passes flags so
     **given: Any,
@@ -54,6 +58,7 @@ def command(
             out=out,
             key=key,
             unsafe_unsigned=unsafe_unsigned,
+            unsafe_load=unsafe_load,
             policy_name=policy_name,
             progress=progress,
         )

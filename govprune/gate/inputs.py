@@ -27,7 +27,7 @@ from ..policy import PolicySource, make_plan
 from ..subjects import Subject
 
 if TYPE_CHECKING:
-    from ..models import TorchModel
+    from ..models import Model
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,17 @@ class Inputs:
     root: Path
     seed: int
     step: Step
-    given: "tuple[TorchModel, TorchModel] | Predictions"
+    given: "tuple[Model, Model] | Predictions"
     """Baseline and candidate, or what they said."""
     data: EvaluationData
     fine_tuning: tuple[FineTuningSection, ...]
     policy: PolicySource
     job_file: Subject | None
+    unsafe_load: bool = False
+    """Whether files that can run code of their own may be loaded."""
 
     @property
-    def models(self) -> "tuple[TorchModel, TorchModel] | None":
+    def models(self) -> "tuple[Model, Model] | None":
         """Baseline and candidate; None where only predictions were given."""
         return None if isinstance(self.given, Predictions) else self.given
 

@@ -23,7 +23,7 @@ from .inputs import Inputs, fine_tuning
 
 if TYPE_CHECKING:
     from ..checks import Case
-    from ..models import TorchModel
+    from ..models import Model
 
 Progress = Callable[[str, int, int], None]
 """Called with what happens now, how many stages are done, and how many there are."""
@@ -34,6 +34,7 @@ PACKAGES = (
 )  # fmt: skip
 ROLES = ("baseline", "evaluation", "candidate")
 """What makes an attempt: another candidate for the same baseline on the same data."""
+PROGRAM_KINDS = ("a torch.export program", "a TorchScript program")
 NO_MODEL = "only predictions were given; this can be measured on models only"
 EXIT_CODES = {"PASSED": 0, "FAILED": 1, "UNDECIDED": 3}
 
@@ -121,11 +122,14 @@ def _case(inputs: Inputs) -> "Case":
     )
 
 
-def _scores(model: "TorchModel", data: EvaluationData) -> Scores:
+def _scores(model: "Model", data: EvaluationData) -> Scores:
     """Score the rows and read the outputs as the task says."""
+    from ..models import logits
+
     task = data.profile.task
     classes = task in ("classification", "ranking")
-    outputs = model.logits(data.features) if classes else model.outputs(data.features)
+    outputs = model.outputs(data.features)
+    outputs = logits(outputs) if classes else outputs
     wanted = 1 if task == "regression" else len(data.classes)
     if outputs.shape[1] != wanted:
         has = f"{len(data.classes)} classes {list(data.classes[:8])}" if data.classes else "numbers"
@@ -201,6 +205,7 @@ def _evidence(
     subjects += inputs.policy.files
     subjects += [inputs.job_file] if inputs.job_file else []
     unsafe = ["Nobody signed this: --unsafe-unsigned. It proves nothing."] if unsigned else []
+    unsafe += _loaded_unsafely(inputs)
     return Evidence(
         title=inputs.title,
         name=inputs.name,
@@ -239,6 +244,15 @@ def _assumptions(inputs: Inputs) -> tuple[str, ...]:
             "and nothing is known of its file, its robustness or what it gives away."
         )
     return tuple(found)
+
+
+def _loaded_unsafely(inputs: Inputs) -> list[str]:
+    """Name the models whose files could have run code while they were loaded."""
+    programs = [m for m in inputs.models or () if inputs.unsafe_load and m.kind in PROGRAM_KINDS]
+    return [
+        f"The {m.role} is {m.kind}, whose loading can run code that it brings: --unsafe-load."
+        for m in programs
+    ]
 
 
 def environment(seed: int) -> Environment:

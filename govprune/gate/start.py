@@ -26,7 +26,7 @@ from .inputs import (
 from .line import Gated, Progress, gate
 
 if TYPE_CHECKING:
-    from ..models import TorchModel
+    from ..models import Model, TorchModel
     from ..steps import Wrapped
 
 
@@ -36,6 +36,7 @@ def run(
     out: Path | None = None,
     key: Path | None = None,
     unsafe_unsigned: bool = False,
+    unsafe_load: bool = False,
     policy_name: str | None = None,
     progress: Progress = lambda *_: None,
 ) -> Gated:
@@ -46,6 +47,7 @@ def run(
         out: Where to write the bundle; by default a new numbered folder under the job's `out`.
         key: Signing key instead of the job's.
         unsafe_unsigned: Write a bundle that nobody signed; it can never be promoted.
+        unsafe_load: Load model files that can run code of their own (.pt2, .ts).
         policy_name: Policy instead of the job's.
         progress: Told what happens.
 
@@ -66,7 +68,8 @@ def run(
         root=source.root,
         seed=source.job.seed,
         step=done,
-        given=predictions or _models(source),
+        given=predictions or _models(source, unsafe=unsafe_load),
+        unsafe_load=unsafe_load,
         data=data,
         fine_tuning=source.job.fine_tuning,
         policy=chosen,
@@ -75,15 +78,15 @@ def run(
     return gate(inputs, keys=keys, out=bundle, log=source.root / source.job.log, progress=progress)
 
 
-def _models(source: JobSource) -> "tuple[TorchModel, TorchModel]":
+def _models(source: JobSource, *, unsafe: bool) -> "tuple[Model, Model]":
     from ..models import load
 
     baseline, candidate = source.job.baseline, source.job.candidate
     if baseline is None or candidate is None:
         raise InputError("the job names no models and no predictions")
     return (
-        load(baseline, role="baseline", root=source.root),
-        load(candidate, role="candidate", root=source.root),
+        load(baseline, role="baseline", root=source.root, unsafe=unsafe),
+        load(candidate, role="candidate", root=source.root, unsafe=unsafe),
     )
 
 

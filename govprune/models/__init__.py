@@ -1,5 +1,7 @@
-"""The only code that knows torch: load safely, predict, give gradients, name by content."""
+"""The only code that loads models: safely, by what the file is, named by content."""
 
-from .torch_model import TorchModel, from_module, load
+from .base import Model, logits
+from .loading import load
+from .torch_model import TorchModel, from_module
 
-__all__ = ["TorchModel", "from_module", "load"]
+__all__ = ["Model", "TorchModel", "from_module", "load", "logits"]

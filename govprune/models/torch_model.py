@@ -19,6 +19,8 @@ import numpy.typing as npt
 from ..errors import SubjectError
 from ..job import ModelFiles
 from ..subjects import Subject, expect, read_subject
+from .base import logits
+from .onnx_model import finite
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +39,7 @@ class TorchModel:
     """Exactly what the weights file holds."""
     weights: Subject
     code: Subject | None
+    kind: str = "a torch module"
 
     def logits(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Score rows as a classifier.
@@ -50,9 +53,7 @@ class TorchModel:
         Raises:
             SubjectError: The module fails, or gives NaN or infinite scores.
         """
-        scores = self.outputs(features)
-        zeros = np.zeros_like(scores[:, :1])
-        return np.concatenate([zeros, scores], axis=1) if scores.shape[1] == 1 else scores
+        return logits(self.outputs(features))
 
     def outputs(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return what the module says, shape (rows, outputs); raises as `logits` does."""
@@ -63,20 +64,13 @@ class TorchModel:
             for start in range(0, len(features), BATCH):
                 rows = torch.from_numpy(features[start : start + BATCH])
                 try:
-                    parts.append(_columns(self.module(rows)).double().numpy())
+                    parts.append(columns_of(self.module(rows)).double().numpy())
                 except Exception as error:  # the user's module may raise anything
                     raise SubjectError(
                         f"the {self.role} cannot score {features.shape[1]} features: "
                         f"{_first_line(error)}"
                     ) from error
-        scores = np.concatenate(parts)
-        broken = ~np.isfinite(scores).all(axis=1)
-        if broken.any():
-            raise SubjectError(
-                f"the {self.role} ({self.weights.name}) gives NaN or infinite scores on "
-                f"{int(broken.sum())} rows, first on row {int(np.argmax(broken)) + 1}"
-            )
-        return scores
+        return finite(np.concatenate(parts), self.role, self.weights.name)
 
     def untrained(self, *, seed: int) -> "torch.nn.Module":
         """Return the same architecture with fresh random weights: a control that knows nothing."""
@@ -95,13 +89,14 @@ def two_columns(output: object) -> "torch.Tensor":
     """Return logits of shape (rows, classes); a single column z becomes [0, z]."""
     import torch
 
-    columns = _columns(output)
+    columns = columns_of(output)
     if columns.shape[1] == 1:
         columns = torch.cat([torch.zeros_like(columns), columns], dim=1)
     return columns
 
 
-def _columns(output: object) -> "torch.Tensor":
+def columns_of(output: object) -> "torch.Tensor":
+    """Return outputs of shape (rows, outputs); a row of single values becomes one column."""
     import torch
 
     if not isinstance(output, torch.Tensor):
@@ -113,12 +108,17 @@ def _columns(output: object) -> "torch.Tensor":
     return output
 
 
-def load(files: ModelFiles, *, role: str, root: Path) -> TorchModel:
+def load_torch(files: ModelFiles, *, role: str, root: Path) -> TorchModel:
     """Build the module with its factory and load its weights file.
 
     Raises:
         SubjectError: A file is missing or unsafe, the factory fails, or the weights do not fit.
     """
+    if files.code is None:
+        raise SubjectError(
+            f"{root / files.weights}: holds tensors and no structure; name the Python file that "
+            f"builds the module under {role}.code"
+        )
     path = root / files.code
     code, source = read_subject(path, role=f"{role}-code", root=root)
     module = run_factory(path, source, files.factory)

@@ -1,0 +1,142 @@
+"""An ONNX graph, run by ONNX Runtime from the very bytes that were digested.
+
+The graph is data: it names operators of a fixed set. What could reach beyond the file is refused:
+tensors kept in other files, and operators of other domains than ONNX's and ONNX Runtime's own.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError, SubjectError
+from ..subjects import Subject, read_subject
+
+if TYPE_CHECKING:
+    import torch
+
+BATCH = 8192
+DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """A session, and the tensors that its graph holds."""
+
+    role: str
+    session: Any
+    """onnxruntime.InferenceSession"""
+    tensors: "dict[str, torch.Tensor]"
+    """Initialisers, exactly as the file holds them."""
+    weights: Subject
+    code: None = None
+    kind: str = "an ONNX graph"
+
+    def outputs(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return the graph's first output, shape (rows, outputs)."""
+        name = self.session.get_inputs()[0].name
+        parts = []
+        for start in range(0, len(features), BATCH):
+            rows = np.ascontiguousarray(features[start : start + BATCH])
+            try:
+                (said,) = self.session.run([self.session.get_outputs()[0].name], {name: rows})
+            except Exception as error:  # the runtime raises its own kinds for any graph
+                line = str(error).splitlines()[0] if str(error) else type(error).__name__
+                raise SubjectError(
+                    f"the {self.role} cannot score {features.shape[1]} features: {line[:300]}"
+                ) from error
+            parts.append(_columns(said, self.role, len(rows)))
+        return finite(np.concatenate(parts), self.role, self.weights.name)
+
+
+def _columns(said: Any, role: str, rows: int) -> npt.NDArray[np.float64]:
+    columns = np.asarray(said)
+    if columns.ndim == 1:
+        columns = columns[:, None]
+    if columns.ndim != 2 or len(columns) != rows or columns.dtype.kind not in "fiu":
+        raise SubjectError(
+            f"the {role}'s first output has shape {columns.shape} for {rows} rows; it must be "
+            "(rows, classes). A graph of fixed batch size must be exported anew"
+        )
+    return columns.astype(np.float64)
+
+
+def finite(scores: npt.NDArray[np.float64], role: str, name: str) -> npt.NDArray[np.float64]:
+    """Refuse scores that are no numbers.
+
+    Raises:
+        SubjectError: Some are NaN or infinite; says how many.
+    """
+    broken = ~np.isfinite(scores).all(axis=1)
+    if broken.any():
+        raise SubjectError(
+            f"the {role} ({name}) gives NaN or infinite scores on "
+            f"{int(broken.sum())} rows, first on row {int(np.argmax(broken)) + 1}"
+        )
+    return scores
+
+
+def load_onnx(path: Path, *, role: str, root: Path) -> OnnxModel:
+    """Load a graph and start a session on one thread.
+
+    Raises:
+        SubjectError: It is missing, broken, reaches beyond its file, or takes more than one input.
+        InputError: ONNX Runtime is not installed.
+    """
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError as error:
+        raise InputError(
+            f"{path}: ONNX models need the extra `onnx`: pip install 'govprune[onnx]'"
+        ) from error
+    subject, data = read_subject(path, role=role, root=root)
+    try:
+        graph = onnx.load_model_from_string(data)
+    except Exception as error:  # protobuf raises its own kinds for any broken file
+        raise SubjectError(f"{path}: not an ONNX file ({type(error).__name__})") from error
+    _refuse_reaching_out(graph, path)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(
+            data, sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # the runtime raises its own kinds for any graph
+        raise SubjectError(f"{path}: ONNX Runtime refuses it: {str(error)[:300]}") from error
+    if len(session.get_inputs()) != 1:
+        names = ", ".join(i.name for i in session.get_inputs())
+        raise SubjectError(f"{path}: takes {len(session.get_inputs())} inputs ({names}), not one")
+    return OnnxModel(role=role, session=session, tensors=_tensors(graph, path), weights=subject)
+
+
+def _refuse_reaching_out(model: Any, path: Path) -> None:
+    import onnx
+
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise SubjectError(
+                f"{path}: keeps tensor '{tensor.name}' in another file, which no digest would "
+                "cover; save the model in one file"
+            )
+    for domain in sorted({o.domain for o in model.opset_import} - DOMAINS):
+        raise SubjectError(
+            f"{path}: uses operators of '{domain}', which run code of their own; refused"
+        )
+
+
+def _tensors(model: Any, path: Path) -> "dict[str, torch.Tensor]":
+    import onnx.numpy_helper
+    import torch
+
+    found = {}
+    for tensor in model.graph.initializer:
+        try:
+            values = onnx.numpy_helper.to_array(tensor)
+            found[tensor.name] = torch.from_numpy(np.array(values))
+        except (TypeError, ValueError) as error:
+            raise SubjectError(f"{path}: tensor '{tensor.name}' cannot be read") from error
+    return found

@@ -1,0 +1,86 @@
+"""Compiled torch programs: torch.export (.pt2) and TorchScript (.ts).
+
+Both are archives whose loaders run code that the archive brings. They are loaded only where that
+was asked for by name, and page one of the card says so.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SubjectError
+from ..subjects import Subject, read_subject
+from .onnx_model import finite
+from .torch_model import BATCH, columns_of
+
+if TYPE_CHECKING:
+    import torch
+
+EXPORTED, SCRIPTED = (".pt2",), (".ts", ".torchscript")
+PROGRAMS = (*EXPORTED, *SCRIPTED)
+
+
+@dataclass(frozen=True)
+class ProgramModel:
+    """A program, and the tensors it holds."""
+
+    role: str
+    program: Callable[[Any], Any]
+    tensors: "dict[str, torch.Tensor]"
+    weights: Subject
+    kind: str
+    code: None = None
+
+    def outputs(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return what the program says, shape (rows, outputs)."""
+        import torch
+
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, len(features), BATCH):
+                rows = torch.from_numpy(features[start : start + BATCH])
+                try:
+                    parts.append(columns_of(self.program(rows)).double().numpy())
+                except Exception as error:  # the program may raise anything
+                    line = str(error).strip().splitlines()[0] if str(error).strip() else ""
+                    raise SubjectError(
+                        f"the {self.role} cannot score {len(rows)} rows of {features.shape[1]} "
+                        f"features: {type(error).__name__}: {line[:300]}. A program exported for "
+                        "one batch size must be exported with a dynamic one"
+                    ) from error
+        return finite(np.concatenate(parts), self.role, self.weights.name)
+
+
+def load_program(path: Path, *, role: str, root: Path, unsafe: bool) -> ProgramModel:
+    """Load a program from the bytes that are digested.
+
+    Raises:
+        SubjectError: Nobody allowed it, or it is missing or broken.
+    """
+    import torch
+
+    if not unsafe:
+        raise SubjectError(
+            f"{path}: loading a compiled program can run code that it brings; refused. If you "
+            "trust whoever made it: --unsafe-load, which the card will say. Safe forms: "
+            ".safetensors with its code, .onnx"
+        )
+    subject, data = read_subject(path, role=role, root=root)
+    try:
+        if path.suffix.lower() in EXPORTED:
+            exported = torch.export.load(io.BytesIO(data))
+            module, kind = exported.module(), "a torch.export program"
+            tensors = dict(exported.state_dict)
+        else:
+            scripted: Any = torch.jit.load(io.BytesIO(data), map_location="cpu").eval()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            module, kind = scripted, "a TorchScript program"
+            tensors = dict(scripted.state_dict())
+    except Exception as error:  # the loaders raise many kinds
+        raise SubjectError(f"{path}: cannot be loaded ({type(error).__name__})") from error
+    plain = {name: tensor.detach() for name, tensor in tensors.items()}
+    return ProgramModel(role=role, program=module, tensors=plain, weights=subject, kind=kind)
