@@ -127,6 +127,11 @@ CATALOGUE: tuple[CheckEntry, ...] = (
         _m("rank-correlation", "Rank correlation of attributions", "slice", "none", "difference",
            "moments"),
     )),
+    CheckEntry("layer-attribution", "Which layer's compression did the harm",
+               "performance and fairness", (
+        _m("regained-by-one-layer", "Regained when one layer is put back", "whole", "none",
+           "points", "paired"),
+    )),
     CheckEntry("compression-claim", "What the step saved against what it claims", "artefact", (
         _m("claim-error", "Largest relative error of a claim", "whole", "none", "ratio", "exact"),
         _m("compressed", "Anything saved at all", "whole", "none", "count", "exact"),

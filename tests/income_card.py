@@ -178,6 +178,10 @@ def whole(n):
         exact("compression-claim", "masks-left", 0),
         exact("compression-claim", "sparsity", 0.9, "90.0 % of 21,504 weights are zero."),
         exact("compression-claim", "bits-per-weight", 32),
+        *(
+            Measurement(check="artefact-parity", metric=metric, basis=Share(hits=2000, trials=2000))
+            for metric in ("repeat-agreement", "batch-agreement")
+        ),
         exact("derivation", "unexplained-weights", 2140),
         exact("derivation", "undeclared-retraining", 0, "re-trained, data declared"),
         Measurement(

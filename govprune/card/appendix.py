@@ -137,7 +137,7 @@ def _frameworks(evidence: Evidence) -> Section:
 def _policy(evidence: Evidence) -> Section:
     policy = evidence.policy
     not_asked = {n.rule: words.visible(n.reason) for n in evidence.plan.not_asked}
-    reasons = tuple(dict.fromkeys(f"Not asked: {reason}." for reason in not_asked.values()))
+    reasons = tuple(f"Not asked: {rule}, because {why}." for rule, why in not_asked.items())
     return Section(
         id="policy",
         title=f"The policy: {words.visible(policy.name)} {words.visible(policy.version)}",
@@ -158,9 +158,10 @@ def _policy(evidence: Evidence) -> Section:
                         text(rule.id),
                         text(words.visible(rule.title or rule.metric)),
                         text(_because(rule), "quiet"),
-                        text(_decides(rule, not_asked)),
+                        text("yes" if rule.severity == "block" else "reported"),
                     )
                     for rule in policy.rules
+                    if rule.id not in not_asked
                 ),
             ),
             *((Points(items=reasons),) if reasons else ()),
@@ -168,15 +169,11 @@ def _policy(evidence: Evidence) -> Section:
     )
 
 
-def _decides(rule: Rule, not_asked: dict[str, str]) -> str:
-    if rule.id in not_asked:
-        return "not asked"
-    return "yes" if rule.severity == "block" else "reported"
-
-
 def _because(rule: Rule) -> str:
     said = [rule.because] if rule.because else []
-    if rule.source:
+    if rule.severity == "report":
+        said = []  # decides nothing here; the policy has the reason
+    if rule.source and rule.severity == "block":
         said.append(f"Source: {words.ended(rule.source)}")
     if rule.needs:
         said.append(f"Rests on {', '.join(rule.needs)}.")

@@ -5,7 +5,7 @@ from ..measurements import Figure
 from ..policy import Finding
 from . import words
 from .facts import Facts
-from .parts import Points, Prose, Section, Table, left, right, text
+from .parts import Cell, Points, Prose, Section, Table, left, right, text
 
 _TITLES = (
     ("robustness", "Robustness"),
@@ -75,7 +75,12 @@ def _figures(facts: Facts, area: str) -> tuple[Table, ...]:
 def figures_elsewhere(facts: Facts) -> Section | None:
     """Return the figures of performance checks and of checks that do not ship with govprune."""
     shown = {area for area, _ in _TITLES}
-    rest = [f for f in facts.evidence.figures if facts.area(f.check) not in shown]
+    rest = [
+        f
+        for f in facts.evidence.figures
+        # Rates per group have a table of their own.
+        if facts.area(f.check) not in shown and not (f.check == "fairness" and facts.rates_shown)
+    ]
     if not rest:
         return None
     return Section(
@@ -121,18 +126,10 @@ def all_findings(facts: Facts) -> Section:
             else len(CHECKS_BY_ID)
         ),
     )
-    rows = tuple(
-        (
-            text(f.question.rule),
-            text(words.asked_of(f.question)),
-            facts.effect(f),
-            facts.tolerated(f),
-            text(f"{f.n:,}" if f.n else "—", "quiet"),
-            text("—" if f.p_adjusted is None else _p(f.p_adjusted), "quiet"),
-            facts.state(f),
-        )
-        for f in findings
-    )
+    by_rule: dict[str, list[Finding]] = {}
+    for f in findings:
+        by_rule.setdefault(f.question.rule, []).append(f)
+    rows = tuple(row for group in by_rule.values() for row in _rows(facts, group))
     return Section(
         id="findings",
         title="Every question and its answer",
@@ -152,11 +149,61 @@ def all_findings(facts: Facts) -> Section:
                     right("finding", 13),
                 ),
                 rows=rows,
-                note="Changes of rates are in points. p: Holm-adjusted within its rule, of harm "
-                f"beyond the bound; a slice is accused at {_p(facts.evidence.plan.accuse_alpha)}.",
+                note="Of slices that pass or are only reported, all but the closest to the bound "
+                "are summed up; the attached evidence has each. Changes of rates are in points. "
+                "p: Holm-adjusted within its rule, of harm beyond the bound; "
+                f"a slice is accused at {_p(facts.evidence.plan.accuse_alpha)}.",
             ),
         ),
         new_page=True,
+    )
+
+
+FEW = 4
+"""Slices of a rule with one quiet finding that are listed one by one."""
+
+
+def _rows(facts: Facts, findings: list[Finding]) -> list[tuple[Cell, ...]]:
+    """List what blocks; of what passes or is only reported, the closest to its bound."""
+    listed, summed = [], []
+    quiet: dict[str, list[Finding]] = {}
+    for f in findings:
+        if f.blocks or f.status == "fail":
+            listed.append(_row(facts, f))
+        else:
+            quiet.setdefault(f.status, []).append(f)
+    for alike in quiet.values():
+        closest = max(alike, key=words.harm)
+        shown = alike if len(alike) <= FEW else [closest]
+        listed += [_row(facts, f) for f in shown]
+        rest = [f for f in alike if f not in shown]
+        if rest:
+            summed.append(_summed(facts, rest))
+    return [*listed, *summed]
+
+
+def _summed(facts: Facts, rest: list[Finding]) -> tuple[Cell, ...]:
+    fewest = min(f.n for f in rest)
+    return (
+        text(rest[0].question.rule),
+        text(f"{len(rest)} other slices", "quiet"),
+        text("", "quiet"),
+        text(""),
+        text(f"≥ {fewest:,}" if fewest else "—", "quiet"),
+        text("—", "quiet"),
+        facts.state(rest[0]),
+    )
+
+
+def _row(facts: Facts, f: Finding) -> tuple[Cell, ...]:
+    return (
+        text(f.question.rule),
+        text(words.asked_of(f.question)),
+        facts.effect(f),
+        facts.tolerated(f),
+        text(f"{f.n:,}" if f.n else "—", "quiet"),
+        text("—" if f.p_adjusted is None else _p(f.p_adjusted), "quiet"),
+        facts.state(f),
     )
 
 
@@ -166,14 +213,19 @@ def _p(value: float) -> str:
 
 def open_questions(facts: Facts) -> Section | None:
     """Say of everything that nobody could answer why not, and what it would take."""
-    asked = [f for f in facts.worst_first if f.status in ("inconclusive", "not_measured")]
+    unanswered = [f for f in facts.worst_first if f.status in ("inconclusive", "not_measured")]
+    asked = [f for f in unanswered if f.blocks]
     unmeasured = facts.evidence.unmeasured
-    if not asked and not unmeasured:
+    if not unanswered and not unmeasured:
         return None
     parts: list[Table | Prose | Points] = []
     if asked:
         parts.append(_open_table(facts, asked))
-    known = {f.question.check for f in asked}
+    if others := len(unanswered) - len(asked):
+        said = words.count(others, "more question")
+        parts.append(Prose(text=f"{said} cannot be answered and do not block; they are listed "
+                           "among all findings.", tone="quiet"))  # fmt: skip
+    known = {f.question.check for f in asked if f.status == "not_measured"}
     rest = [u for u in unmeasured if u.check not in known]
     if rest:
         parts.append(

@@ -55,6 +55,11 @@ class Facts:
         asked = self.metric(f)
         return asked.unit if asked else "count"
 
+    @property
+    def rates_shown(self) -> bool:
+        """Whether rates per group are known from counts, and so have a table of their own."""
+        return any(m.metric == "selection-rate-change" for m in self.evidence.measurements)
+
     def interval(self, m: Measurement, unit: str) -> str:
         """Write value and limits of a measurement, judged or not, at the card's level."""
         effects = {s.name: s.design_effect for s in self.evidence.profile.slices}

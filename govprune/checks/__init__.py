@@ -14,6 +14,7 @@ from .generalisation_gap import GENERALISATION_GAP
 from .gradient_sanity import GRADIENT_SANITY
 from .inversion import INVERSION
 from .latency import LATENCY
+from .layer_attribution import LAYER_ATTRIBUTION
 from .margin_shift import MARGIN_SHIFT
 from .membership import MEMBERSHIP
 from .pii import PII
@@ -35,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     SLICE_DISCOVERY,
     GENERALISATION_GAP,
     EXPLANATION_STABILITY,
+    LAYER_ATTRIBUTION,
     COMPRESSION_CLAIM,
     DERIVATION,
     ARTEFACT_PARITY,

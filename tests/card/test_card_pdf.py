@@ -75,10 +75,10 @@ def test_a_hostile_slice_name_is_printed_and_fetches_nothing(whole):
     assert run("pdfimages", "-list", str(whole)).count("image") == 0
 
 
-def test_a_card_is_about_a_dozen_pages_and_each_names_its_evidence(whole):
+def test_a_card_can_be_read_in_one_sitting_and_each_page_names_its_evidence(whole):
     info = run("pdfinfo", str(whole))
     pages = int(next(line for line in info.splitlines() if line.startswith("Pages")).split()[1])
-    assert 8 <= pages <= 15
+    assert 8 <= pages <= 18
     printed = run("pdftotext", str(whole), "-")
     assert printed.count("card " + "b" * 12) == pages
 
