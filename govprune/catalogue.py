@@ -73,15 +73,15 @@ CATALOGUE: tuple[CheckEntry, ...] = (
         _m("excess-false-positive-rate-change", "False positive rate against the rest", "slice",
            "negative", "points", "excess"),
         *(
-            _m(f"{name}{what}", f"{title}{of}", "attribute", "none", "points", "grouped")
+            _m(f"{name}{what}", f"{title}{of}", "attribute", "none", unit, "grouped")
             for name, title in (
                 ("demographic-parity-difference", "Demographic parity difference"),
                 ("demographic-parity-ratio", "Demographic parity ratio"),
                 ("equalized-odds-difference", "Equalized odds difference"),
                 ("equalized-odds-ratio", "Equalized odds ratio"),
             )
-            for what, of in (("-change", ""), ("", " of the candidate"),
-                             ("-of-the-baseline", " of the baseline"))
+            for what, of, unit in (("-change", "", "points"), ("", " of the candidate", "share"),
+                                   ("-of-the-baseline", " of the baseline", "share"))
         ),
     ), "answers"),
     CheckEntry("regression-error", "Error and bias of predicted numbers per slice",

@@ -102,8 +102,8 @@ def _figure(figure: Figure) -> Table:
     return Table(
         caption=words.visible(figure.title),
         columns=tuple(
-            (right if numbers else left)(words.visible(name))
-            for name, numbers in zip(figure.columns, numeric, strict=True)
+            (right if numbers else left)(words.visible(name), FIRST if i == 0 else None)
+            for i, (name, numbers) in enumerate(zip(figure.columns, numeric, strict=True))
         ),
         rows=tuple(
             tuple(text(words.visible(cell)) for cell in (*row, *("",) * width)[:width])
@@ -159,6 +159,8 @@ def all_findings(facts: Facts) -> Section:
     )
 
 
+FIRST = 30
+"""Width of a figure's first column, which names the row, in per cent."""
 FEW = 4
 """Slices of a rule with one quiet finding that are listed one by one."""
 

@@ -113,7 +113,7 @@ def test_a_policy_is_explained_without_a_bundle(govprune):
 
     assert code == 0
     said = " ".join(out.split())
-    assert "≥ −2.0, over every slice" in said
+    assert "≥ −2.0, over every group of people" in said
     assert "source 12 CFR 1002.4(a)" in said
     assert "why Compression that keeps accuracy" in said
     assert "evidences MEASURE 2.11" in said
