@@ -60,19 +60,18 @@ def confidence(alpha: float, *, two_sided: bool = False) -> str:
     return f"{number(100 * (1 - (2 if two_sided else 1) * alpha), 1).removesuffix('.0')} %"
 
 
-def one(value: float | None, unit: str) -> str:
-    """Write one value in the unit of its metric."""
+def one(value: float | None, unit: str, beside: Finding | None = None) -> str:
+    """Write one value in the unit of its metric, on its own side of the bounds it is beside."""
     if value is None:
         return "—"
-    if unit == "points":
-        return number(100 * value, signed=True)
-    if unit == "share":
-        return f"{percent(value)} %"
-    if unit == "difference":
-        return number(value, 3, signed=True)
+    scale = 100 if unit in ("points", "share") else 1
+    digits = {"points": 1, "share": 1, "difference": 3, "ratio": 2 if abs(value) >= 0.1 else 4}
+    fewest = digits[unit] if unit in digits else 0 if value == int(value) else 2
+    wanted = fewest if beside is None else beside.decimals(value, scale=scale, fewest=fewest)
     if unit == "ratio":
-        return f"× {number(value, 2)}" if abs(value) >= 0.1 else bound(value, 4)
-    return number(value, 0) if value == int(value) else number(value, 2)
+        return f"× {number(value, wanted)}" if abs(value) >= 0.1 else bound(value, wanted)
+    written = number(scale * value, wanted, signed=unit in ("points", "difference"))
+    return f"{written} %" if unit == "share" else written
 
 
 def measured(f: Finding, unit: str) -> str:
@@ -80,12 +79,12 @@ def measured(f: Finding, unit: str) -> str:
     if f.status == "not_measured" or (f.value is None and f.low is None and f.high is None):
         return "—"
     if f.value is not None and f.value == f.low == f.high:
-        return one(f.value, unit)
+        return one(f.value, unit, f)
     low, high = (
-        "unbounded" if end is None else one(end, unit).removeprefix("× ").removesuffix(" %")
+        "unbounded" if end is None else one(end, unit, f).removeprefix("× ").removesuffix(" %")
         for end in (f.low, f.high)
     )
-    return f"{one(f.value, unit)} [{low}, {high}]"
+    return f"{one(f.value, unit, f)} [{low}, {high}]"
 
 
 def tolerated(q: Question, unit: str) -> str:

@@ -90,7 +90,8 @@ def _bundle(path: Path, wanted: str | None, keys: tuple[Path, ...], *, verbose: 
     by_id = {r.id: r for r in evidence.policy.rules}
     if wanted is not None and wanted not in by_id:
         raise InputError(f"no rule '{wanted}'. This bundle has: {', '.join(by_id)}")
-    blocking = [f.question.rule for f in evidence.verdict.findings if f.blocks]
+    shut = sorted((f for f in evidence.verdict.findings if f.blocks), key=lambda f: ORDER[f.status])
+    blocking = [f.question.rule for f in shut]
     names = [wanted] if wanted is not None else list(dict.fromkeys(blocking))
     said = (
         f"{len(names)} rules keep this verdict from being PASSED"
@@ -124,14 +125,9 @@ def _rule(rule: "Rule") -> None:
     known = metric(rule.check, rule.metric)
     unit = known.unit if known else "ratio"
     _line("", f"{rule.id}: {rule.title or f'{rule.metric} of {rule.check}'}")
-    bounds = [
-        f"{sign} {output.number(bound, unit)}"
-        for sign, bound in (("≥", rule.at_least), ("≤", rule.at_most))
-        if bound is not None
-    ]
     where = SCOPES.get(known.scope, "all rows") if known else "all rows"
     where = {"whole": "all rows", "groups": "every group of people"}.get(rule.over, where)
-    _line("asks", f"{rule.metric} of {rule.check} {' and '.join(bounds)}, over {where}")
+    _line("asks", f"{rule.metric} of {rule.check} {output.bounds(rule, unit)}, over {where}")
     _line("decides", _decides(rule))
     if rule.needs:
         _line("needs", ", ".join(rule.needs) + " to pass; else it cannot tell")
@@ -183,14 +179,10 @@ def _findings(evidence: "Evidence", rule: "Rule", *, verbose: bool) -> None:
 
 
 def _finding(f: "Finding", m: "Measurement | None", alpha: float) -> None:
-    from ..catalogue import metric
-
     q = f.question
-    known = metric(q.check, q.metric)
-    unit = known.unit if known else "ratio"
+    unit = output.unit_of(q)
     word = output.coloured(f"{output.WORDS[f.status]:<{LABEL}}", output.COLOURS.get(f.status))
-    where = q.slice if q.label is None else f"{q.slice}, class {q.label}"
-    click.echo(f"  {word} {output.plain(where)}")
+    click.echo(f"  {word} {output.where(q)}")
     undecided = q.severity == "report" or (f.status == "inconclusive" and not f.blocks)
     _line(" ", f.reason + ("; reported only" if undecided else ""))
     if m is None:
@@ -205,20 +197,16 @@ def _finding(f: "Finding", m: "Measurement | None", alpha: float) -> None:
 
 def _interval(f: "Finding", unit: str) -> str:
     q = f.question
-    said = output.number(f.value, unit)
+    said = output.number(f.value, unit, beside=f)
     if f.low != f.high:
         low, high = (
-            "unbounded" if end is None else output.number(end, unit) for end in (f.low, f.high)
+            "unbounded" if end is None else output.number(end, unit, beside=f)
+            for end in (f.low, f.high)
         )
         said += f", at this level from {low} to {high}"
-    bounds = [
-        f"{sign} {output.number(bound, unit)}"
-        for sign, bound in (("≥", q.at_least), ("≤", q.at_most))
-        if bound is not None
-    ]
     asked = {"stated": "", "wider": " (the wider margin of a small slice)",
              "too-small": " (the widest margin; too small to be cleared)"}[q.tier]  # fmt: skip
-    return f"{said}; asked {' and '.join(bounds)}{asked}"
+    return f"{said}; asked {output.bounds(q, unit)}{asked}"
 
 
 # --- what would change it
@@ -245,12 +233,16 @@ def _remedy(found: "list[Finding]") -> str:
 
 
 def _more(open_: "list[Finding]") -> str:
-    rows = [f"{f.question.slice} about {f.rows_to_decide:,}" for f in open_ if f.rows_to_decide]
+    rows = [
+        f"{output.where(f.question)} about {f.rows_to_decide:,} {output.to_what(f)}"
+        for f in open_
+        if f.rows_to_decide
+    ]
     if not rows:
         if any(f.question.needs for f in open_):
             return "a pass of what it rests on"
         return f"more rows, or a candidate that changes fewer answers, on {_names(open_)}"
-    more = f" and {len(open_) - 6} more slices" if len(open_) > 6 else ""
+    more = f"; and {len(rows) - 6} more" if len(rows) > 6 else ""
     return (
         "more rows, if what was seen is the truth: " + "; ".join(rows[:6]) + more
         + "; or a candidate that changes fewer answers"
@@ -258,6 +250,6 @@ def _more(open_: "list[Finding]") -> str:
 
 
 def _names(found: "list[Finding]") -> str:
-    names = list(dict.fromkeys(f.question.slice for f in found))
+    names = list(dict.fromkeys(output.where(f.question) for f in found))
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""
     return ", ".join(names[:4]) + more

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from . import output
+from . import output, terminal
 
 
 @click.command(name="judge")
@@ -38,16 +38,19 @@ def command(
     # The models may be long gone or replaced: the archive is what is judged.
     verified = verify_bundle(bundle, trusted=trusted(keys), root=bundle, now=datetime.now(UTC))
     evidence = verified.evidence
+    policy.refuse_finer_slices(chosen, evidence.policy)
     plan = policy.make_plan(chosen, evidence.profile, attempt=evidence.plan.attempt)
     verdict = policy.decide(policy.judge(plan, evidence.measurements, evidence.unmeasured))
     code = {"PASSED": 0, "FAILED": 1, "UNDECIDED": 3}[verdict.result]
     if kind == "json":
-        click.echo(json.dumps(verdict.model_dump(mode="json"), indent=2))
+        click.echo(json.dumps(output.document(verdict, plan, chosen), indent=2))
         return code
     title = output.plain(evidence.title)
-    click.echo(f"{title}, judged under {chosen.name} {chosen.version} from the archive")
+    said = f"{title}, judged under {chosen.name} {chosen.version} from the archive"
+    click.echo(terminal.paragraph(said))
     for line in output.findings(verdict, verbose=verbose):
         click.echo(line)
     click.echo(output.verdict_line(verdict))
-    click.echo("this is an opinion on archived evidence, not a signed verdict; nothing was written")
+    said = "this is an opinion on archived evidence, not a signed verdict; nothing was written"
+    click.echo(terminal.paragraph(said))
     return code

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import output, predictions
+from . import output, predictions, terminal
+
+if TYPE_CHECKING:
+    from ..policy import Plan, Question
 
 
 @click.command(name="run")
@@ -44,7 +47,7 @@ def command(
     signs the evidence and writes the bundle. Exit code 0 passed, 1 failed, 3 undecided.
 
     With --predictions no model and no job file are needed: any framework, vendor model or
-    benchmark log can be gated from a table of answers.
+    benchmark log can be gated from a table of answers; --policy is then needed.
     """
     from ..gate import plan_only, run
 
@@ -65,8 +68,9 @@ def command(
     for note in gated.notes:
         click.echo(f"note: {note}", err=True)
     if kind == "json":
-        document = gated.verdict.model_dump(mode="json") | {"bundle": str(gated.bundle)}
-        click.echo(json.dumps(document, indent=2))
+        evidence = gated.evidence
+        document = output.document(gated.verdict, evidence.plan, evidence.policy)
+        click.echo(json.dumps(document | {"bundle": str(gated.bundle)}, indent=2))
         return gated.exit_code
     for line in output.findings(gated.verdict, verbose=verbose):
         click.echo(line)
@@ -77,29 +81,37 @@ def command(
 
 def _next(result: str, bundle: str) -> str:
     if result == "PASSED":
-        return f"next    govprune verify {bundle}   ·   govprune promote {bundle} --to NAME"
-    return f"next    govprune explain {bundle}   ·   open {bundle}/card.html"
+        return output.next_steps(
+            f"govprune verify {bundle}", f"govprune promote {bundle} --to NAME"
+        )
+    return output.next_steps(f"govprune explain {bundle}", f"open {bundle}/card.html")
 
 
-def _show_plan(plan: object, kind: str) -> None:
-    from ..policy import Plan
+TIERS = {"stated": "", "wider": "wider margin", "too-small": "too small to clear"}
 
-    if not isinstance(plan, Plan):
-        raise TypeError(type(plan))
+
+def _show_plan(plan: "Plan", kind: str) -> None:
     if kind == "json":
         click.echo(plan.model_dump_json(indent=2))
         return
-    click.echo(
-        f"{len(plan.questions)} questions at one-sided level {plan.alpha:.4f}; nothing was run"
-    )
-    for q in plan.questions:
-        where = q.slice if q.label is None else f"{q.slice}, class {q.label}"
-        rows = "" if q.n is None else f"n {q.n:,}, floor {q.floor:,}"
-        bound = " and ".join(
-            f"{sign} {value:g}"
-            for sign, value in (("≥", q.at_least), ("≤", q.at_most))
-            if value is not None
-        )
-        tier = {"stated": "", "wider": "  wider margin", "too-small": "  too small to be cleared"}
-        only = "" if q.severity == "block" else "  reported only"
-        click.echo(f"  {q.rule:<32} {where:<34} {bound:<18} {rows}{tier[q.tier]}{only}")
+    head = f"{len(plan.questions)} questions at one-sided level {plan.alpha:.4f}; nothing was run"
+    click.echo(terminal.paragraph(head))
+    cells = [_cells(q) for q in plan.questions]
+    names, bounds, rows = (max((len(c[i]) for c in cells), default=0) for i in range(3))
+    tiers = max((len(c[3]) for c in cells), default=0)
+    # Where all columns do not fit, the name of the slice gives way first.
+    names = max(18, min(names, terminal.width() - bounds - rows - tiers - 8))
+    rule = None
+    for q, (name, bound, counted, tier) in zip(plan.questions, cells, strict=True):
+        if q.rule != rule:
+            click.echo(q.rule + ("" if q.severity == "block" else " (reported only)"))
+            rule = q.rule
+        said = terminal.shortened(name, names)
+        line = f"  {said:<{names}}  {bound:<{bounds}}  {counted:<{rows}}  {tier}".rstrip()
+        click.echo(line if len(line) <= terminal.width() else terminal.paragraph(line, " " * 6))
+
+
+def _cells(q: "Question") -> tuple[str, str, str, str]:
+    bound = output.bounds(q, output.unit_of(q))
+    rows = "" if q.n is None else f"n {q.n:,}, floor {q.floor:,}"
+    return output.where(q), bound, rows, TIERS[q.tier]

@@ -53,6 +53,25 @@ class Finding(Record):
             return self.question.on_inconclusive == "block"
         return self.status != "pass"
 
+    def decimals(self, number: float, *, scale: float = 1.0, fewest: int = 1) -> int:
+        """Return how many decimals `number` times `scale` takes to stay on its side of the bounds.
+
+        At a bound of -2.0, -2.04 rounded to -2.0 would read as if it met the bound. Where four
+        more than `fewest` do not tell them apart, nothing does, and it is `fewest`.
+        """
+        low, high = self.question.at_least, self.question.at_most
+
+        def side(value: float, unit: float) -> tuple[bool, bool]:
+            return (
+                low is None or value >= round(low * unit, 9),
+                high is None or value <= round(high * unit, 9),
+            )
+
+        for digits in range(fewest, fewest + 5):
+            if side(round(number * scale, digits), scale) == side(number, 1.0):
+                return digits
+        return fewest
+
 
 def judge(
     plan: Plan, measurements: Iterable[Measurement], unmeasured: Iterable[Unmeasured] = ()
