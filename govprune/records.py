@@ -5,10 +5,12 @@ Two equal records have equal canonical bytes (RFC 8785), hence equal digests, on
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import rfc8785
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import ErrorDetails
 
 from .errors import EvidenceError
 
@@ -19,6 +21,43 @@ class Record(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+
+_KINDS = {
+    "string_type": "must be text",
+    "dict_type": "must be a mapping, `name: value`",
+    "model_type": "must be a mapping, `name: value`",
+    "model_attributes_type": "must be a mapping, `name: value`",
+    "tuple_type": "must be a list, `[a, b]`",
+    "list_type": "must be a list, `[a, b]`",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "finite_number": "must be a finite number",
+    "extra_forbidden": "no such field; check the spelling or remove it",
+    "missing": "is required",
+}
+_KEBAB = "^[a-z0-9]+(-[a-z0-9]+)*$"
+
+
+def refusal(item: ErrorDetails) -> str:
+    """Say in this project's words why pydantic refused a value; goes after the field's name."""
+    kind, given, context = item["type"], item["input"], item.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_type" and isinstance(given, bool | int | float):
+        shown = str(given).lower() if isinstance(given, bool) else given
+        return f'must be text, not {shown}: quote it, "{shown}"'
+    if kind == "string_pattern_mismatch" and context["pattern"] == _KEBAB:
+        return f"'{given}' must be small letters, digits and hyphens"
+    if kind in _KINDS:
+        return _KINDS[kind]
+    said = re.sub(r"^[A-Z][a-z]+ should ", "must ", item["msg"])
+    return said.replace(" after validation", "")
 
 
 def to_json(record: Record) -> Any:

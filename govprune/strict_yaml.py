@@ -15,6 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from .errors import InputError
+from .records import refusal
 
 LIMIT = 1_000_000
 DEPTH = 40
@@ -133,16 +134,29 @@ def _visible(text: str, at: str, error: type[InputError]) -> str:
 
 
 def explain(problem: ValidationError, document: Document) -> str:
-    """Say what is wrong, one `file:line: field: sentence` per line."""
-    sentences = []
+    """Say what is wrong, one `file:line: field: sentence` per line and per field."""
+    said: dict[Path, list[str]] = {}
     for item in problem.errors():
-        path = tuple(part for part in item["loc"])
-        field = ".".join(str(part) for part in path)
-        if item["type"] == "extra_forbidden":
-            said = "no such field; check the spelling or remove it"
-        elif item["type"] == "missing":
-            said = "is required"
-        else:
-            said = item["msg"].removeprefix("Value error, ")
-        sentences.append(f"{document.where(path)}: {field + ': ' if field else ''}{said}")
-    return "\n".join(sentences)
+        path = _written(item["loc"], document.value, lacks=item["type"] == "missing")
+        sentences = said.setdefault(path, [])
+        if (sentence := refusal(item)) not in sentences:
+            sentences.append(sentence)
+    return "\n".join(
+        f"{document.where(path)}: {'.'.join(map(str, path)) + ': ' if path else ''}"
+        f"{', or '.join(sentences)}"
+        for path, sentences in said.items()
+    )
+
+
+def _written(path: Path, value: Any, *, lacks: bool) -> Path:
+    """Leave out of a path what no author wrote: the names pydantic gives to alternatives."""
+    kept: list[str | int] = []
+    for i, part in enumerate(path):
+        inside = (isinstance(value, dict) and part in value) or (
+            isinstance(value, list) and isinstance(part, int) and part < len(value)
+        )
+        if inside or (lacks and i == len(path) - 1):
+            kept.append(part)
+        if inside:
+            value = value[part]
+    return tuple(kept)

@@ -21,7 +21,7 @@ COMMANDS = {
     "plan": "Say what the policy can decide on this data, before anything is run.",
     "judge": "Judge an archived bundle under another policy; no model, no data.",
     "explain": "Explain one rule of a bundle: the numbers, the method, what would change it.",
-    "card": "Render the card of a bundle again, as HTML or text.",
+    "card": "Render the card of a bundle again, as HTML or PDF.",
     "verify": "Verify a bundle, or what a registry serves, offline.",
     "promote": "Verify a bundle and move an alias to its candidate.",
     "rollback": "Move an alias back to the model before, verified again.",

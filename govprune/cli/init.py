@@ -66,6 +66,28 @@ rules: []
 """
 
 
+class Pack(click.ParamType):  # type: ignore[type-arg]  # older click has no type to give
+    """The name of a policy pack that ships; the folder is read when somebody asks."""
+
+    name = "pack"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 click's signature
+        """Show every pack in --help."""
+        return f"[{'|'.join(_packs())}]"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse a name that no pack has."""
+        if value not in _packs():
+            self.fail(f"no pack '{value}'; choose one of {', '.join(_packs())}", param, ctx)
+        return value
+
+
+def _packs() -> list[str]:
+    from ..policy.load import packs
+
+    return list(packs())
+
+
 @click.command(name="init")
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path(),
               help="Folder to write to.")  # fmt: skip
@@ -78,7 +100,7 @@ rules: []
 @click.option("--label", help="Column with the true class.")
 @click.option("--features", help="Feature columns, comma-separated, in the model's order.")
 @click.option("--slices", help="Group columns, comma-separated.")
-@click.option("--pack", type=click.Choice(["baseline", "credit"]), help="Policy to start from.")
+@click.option("--pack", type=Pack(), help="Policy to start from.")
 @click.option("--yes", is_flag=True, help="Ask nothing; use defaults for what is not given.")
 def command(folder: Path, yes: bool, **given: str | None) -> int:  # noqa: FBT001 click's way
     """Write govprune.yaml and policy.yaml; asks for what no option says."""
@@ -116,7 +138,7 @@ QUESTIONS = {
     "label": ("Column with the true class", "label"),
     "features": ("Feature columns, comma-separated", "x*"),
     "slices": ("Group columns, comma-separated", ""),
-    "pack": ("Policy to start from (baseline, credit)", "baseline"),
+    "pack": ("Policy to start from", "baseline"),
 }
 
 
@@ -124,7 +146,13 @@ def _value(name: str, given: str | None, *, ask: bool) -> str:
     question, default = QUESTIONS[name]
     if given is not None:
         return given
-    return str(click.prompt(question, default=default)) if ask else default
+    if not ask:
+        return default
+    if name == "pack":
+        return str(
+            click.prompt(f"{question} ({', '.join(_packs())})", default=default, type=Pack())
+        )
+    return str(click.prompt(question, default=default))
 
 
 def _quoted(text: str) -> str:

@@ -2,8 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from . import terminal
+
+if TYPE_CHECKING:
+    from ..policy import Policy
 
 
 @click.group(name="policy")
@@ -13,33 +19,108 @@ def command() -> None:
 
 @command.command(name="lint")
 @click.argument("files", nargs=-1, required=True)
-def lint(files: tuple[str, ...]) -> int:
+@click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text")
+def lint(files: tuple[str, ...], kind: str) -> int:
     """Check policy FILES (or packs by name): fields, bounds, checks, controls, parameters.
 
-    Evaluates nothing. Says file, line and field of the first mistake in each.
+    Evaluates nothing. Says file, line and field of what is wrong in each.
     """
+    linted = [_lint(name) for name in files]
+    if kind == "json":
+        click.echo(json.dumps(linted, indent=2))
+    else:
+        for found in linted:
+            _say(found)
+    return 2 if any(found["errors"] for found in linted) else 0
+
+
+def _lint(name: str) -> dict[str, Any]:
+    """Return what is to be said of one policy, as JSON values."""
     from ..errors import InputError
     from ..gate.inputs import load_policy
 
-    code = 0
-    for name in files:
-        try:
-            source = load_policy(name, Path.cwd())
-        except InputError as error:
-            click.echo(f"{error}", err=True)
-            code = 2
-            continue
-        chosen = source.policy
-        blocking = sum(rule.severity == "block" for rule in chosen.rules)
-        checks = len({rule.check for rule in chosen.rules})
+    try:
+        chosen = load_policy(name, Path.cwd()).policy
+        notes = [
+            f"rule '{rule.id}' does not say why (`because:`)"
+            for rule in chosen.rules
+            if rule.because is None and rule.severity == "block"
+        ] + _lost(name, chosen)
+    except InputError as error:
+        return {"file": name, "errors": [*str(error).splitlines(), *_near(error.__cause__)],
+                "notes": []}  # fmt: skip
+    return {
+        "file": name,
+        "errors": [],
+        "notes": notes,
+        "name": chosen.name,
+        "version": chosen.version,
+        "rules": len(chosen.rules),
+        "blocking": sum(rule.severity == "block" for rule in chosen.rules),
+        "checks": len({rule.check for rule in chosen.rules}),
+    }
+
+
+def _say(found: dict[str, Any]) -> None:
+    for line in found["errors"]:
+        click.echo(line, err=True)
+    if not found["errors"]:
         click.echo(
-            f"{name}: {chosen.name} {chosen.version}: {len(chosen.rules)} rules ({blocking} block) "
-            f"over {checks} checks"
+            f"{found['file']}: {found['name']} {found['version']}: {found['rules']} rules "
+            f"({found['blocking']} block) over {found['checks']} checks"
         )
-        for rule in chosen.rules:
-            if rule.because is None and rule.severity == "block":
-                click.echo(f"  note: rule '{rule.id}' does not say why (`because:`)")
-    return code
+    for note in found["notes"]:
+        click.echo(terminal.paragraph(f"  note: {note}", " " * 8))
+
+
+def _near(cause: BaseException | None) -> list[str]:
+    """Suggest the check or metric that an unknown one may have meant."""
+    from difflib import get_close_matches
+
+    from pydantic import ValidationError
+
+    from ..catalogue import CHECKS_BY_ID
+
+    meant = []
+    for item in cause.errors() if isinstance(cause, ValidationError) else ():
+        rule = item["input"]
+        if item["type"] != "value_error" or not isinstance(rule, dict):
+            continue
+        written, known = str(rule.get("check")), list(CHECKS_BY_ID)
+        if written in CHECKS_BY_ID:
+            known = [metric.id for metric in CHECKS_BY_ID[written].metrics]
+            written = str(rule.get("metric"))
+        if written not in known and (near := get_close_matches(written, known, n=1)):
+            meant.append(f"  '{written}': did you mean '{near[0]}'?")
+    return meant
+
+
+def _lost(name: str, chosen: "Policy") -> list[str]:
+    """Name the rules that replace one with `small_slices` and do not repeat it."""
+    from .. import policy, strict_yaml
+    from ..errors import PolicyError
+    from ..policy.load import packs
+
+    path = Path(name)
+    if not path.suffix and name in packs() and not path.exists():
+        path = packs()[name]
+    written = strict_yaml.load(path.read_text(), source=str(path), error=PolicyError)
+    below = written.value.get("extends")
+    if below is None:
+        return []
+    extended = policy.load(below if below in packs() else path.parent / below, root=Path.cwd())
+    before = {rule.id: rule for rule in extended.policy.rules}
+    after = {rule.id: rule for rule in chosen.rules}
+    return [
+        f"{written.where(('rules', i))}: rule '{rule['id']}' replaces that of {below} without its "
+        "small_slices: slices too small for its bound are now asked at it all the same; repeat it "
+        "if that is not meant"
+        for i, rule in enumerate(written.value.get("rules") or ())
+        if rule["id"] in before
+        and before[rule["id"]].small_slices is not None
+        and after[rule["id"]].small_slices is None
+        and after[rule["id"]].over != "whole"
+    ]
 
 
 @command.command(name="schema")
@@ -57,7 +138,11 @@ def packs() -> int:
     from .. import policy
     from ..policy.load import packs as shipped
 
+    longest = max(map(len, shipped()))
     for name in shipped():
         chosen = policy.load(name, root=Path.cwd()).policy
-        click.echo(f"{name:<12} {chosen.version}  {chosen.description or ''}")
+        said = (
+            f"{name:<{longest}}  {chosen.version}  {' '.join((chosen.description or '').split())}"
+        )
+        click.echo(terminal.paragraph(said, " " * (longest + 2)))
     return 0

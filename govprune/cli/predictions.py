@@ -9,7 +9,7 @@ import click
 
 OPTIONS = (
     click.option("--predictions", type=click.Path(path_type=Path),
-                 help="Gate answers in this CSV or Parquet file instead of models."),
+                 help="Gate answers in this CSV or Parquet file, not models; needs --policy."),
     click.option("--label", help="Its column with the true answer (several: a,b,c)."),
     click.option("--baseline", help="Its column with the baseline's answers."),
     click.option("--candidate", help="Its column with the candidate's answers."),
@@ -50,6 +50,7 @@ def job_of(given: dict[str, Any], *, policy: str | None, out: Path | None) -> An
 
     from ..errors import InputError
     from ..job import Job, JobSource
+    from ..records import refusal
 
     file = given.pop("predictions")
     stray = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
@@ -69,17 +70,21 @@ def job_of(given: dict[str, Any], *, policy: str | None, out: Path | None) -> An
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{where + ': ' if where else ''}{first['msg']}") from error
+        raise InputError(f"{where + ': ' if where else ''}{refusal(first)}") from error
     return JobSource(job=job, file=None, root=Path.cwd())
 
 
 def _document(file: Path, given: dict[str, Any], policy: str, out: Path | None) -> dict[str, Any]:
+    from ..errors import InputError
+
     name = (
         given["name"] or re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-") or "predictions"
     )
     several = {key: _list(given[key]) for key in ("label", "baseline", "candidate")}
     bins = dict(_bin(text) for text in given["bins"])
     slices = dict.fromkeys((*_list(given["slices"]), *bins))  # a binned column is a slice column
+    if empty := next((key for key, value in several.items() if not value), None):
+        raise InputError(f"--{empty}: names no column")
     columns = {key: value if len(value) > 1 else value[0] for key, value in several.items()}
     evaluation = {
         "file": str(file),

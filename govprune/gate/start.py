@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..evidence.keys import load_signing_keys
 from ..job import EvaluationSection, FineTuningSection, JobSource
 from ..policy import Plan, make_plan
+from ..records import refusal
 from .inputs import (
     Inputs,
     load_policy,
@@ -131,7 +132,7 @@ def gate_step(
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"evaluation.{field}: {first['msg']}") from error
+        raise InputError(f"evaluation.{field}: {refusal(first)}") from error
     keys = load_signing_keys(Path(key)) if key is not None else None
     refuse_unsigned(keys, unsafe_unsigned=unsafe_unsigned)
     chosen = load_policy(str(policy), root)
