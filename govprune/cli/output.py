@@ -222,7 +222,7 @@ def findings(verdict: Verdict, *, verbose: bool = False) -> Iterator[str]:
     printed = {id(f) for group in shown for f in group}
     hidden = [f for f in order if id(f) not in printed]
     if hidden:
-        said = f"  ... {len(hidden)} more: {_summary(hidden)} (--verbose shows them)"
+        said = f"  ... {len(hidden)} more: {_summary(hidden)} (--verbose\u00a0shows\u00a0them)"
         yield paragraph(said, " " * 6)
 
 
@@ -262,7 +262,9 @@ def _summary(found: Iterable[Finding]) -> str:
     said = " · ".join(_counts([f for f in found if _decides(f)]))
     reported = ", ".join(_counts([f for f in found if not _decides(f)]))
     if reported:
-        said = f"{said}   (reported only: {reported})" if said else f"reported only: {reported}"
+        said = (
+            f"{said}   (reported\u00a0only: {reported})" if said else f"reported only: {reported}"
+        )
     return said or "nothing was asked"
 
 
@@ -272,7 +274,7 @@ def _decides(f: Finding) -> bool:
 
 def _counts(findings: list[Finding]) -> list[str]:
     numbers = [(sum(f.status == status for f in findings), word) for status, word in COUNTED]
-    return [f"{number} {word}" for number, word in numbers if number]
+    return [f"{number} {word}".replace(" ", "\u00a0") for number, word in numbers if number]
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def _lost(name: str, chosen: "Policy") -> list[str]:
     below = written.value.get("extends")
     if below is None:
         return []
-    extended = policy.load(below if below in packs() else path.parent / below, root=Path.cwd())
+    extended = policy.load(packs().get(below, path.parent / below), root=Path.cwd())
     before = {rule.id: rule for rule in extended.policy.rules}
     after = {rule.id: rule for rule in chosen.rules}
     return [

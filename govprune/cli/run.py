@@ -113,5 +113,6 @@ def _show_plan(plan: "Plan", kind: str) -> None:
 
 def _cells(q: "Question") -> tuple[str, str, str, str]:
     bound = output.bounds(q, output.unit_of(q))
-    rows = "" if q.n is None else f"n {q.n:,}, floor {q.floor:,}"
+    rows = "" if q.n is None else f"n {q.n:,}"
+    rows += "" if q.n is None or q.floor is None else f", floor {q.floor:,}"
     return output.where(q), bound, rows, TIERS[q.tier]

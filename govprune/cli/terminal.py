@@ -13,10 +13,13 @@ def width() -> int:
 
 
 def paragraph(text: str, indent: str = "") -> str:
-    """Wrap a text; lines after the first start with `indent`. Paths and names stay whole."""
+    """Wrap a text; lines after the first start with `indent`. Paths and names stay whole.
+
+    A no-break space keeps a count beside what it counts and is written as a plain one.
+    """
     lines = wrap(text, width(), subsequent_indent=indent, break_on_hyphens=False,
                  break_long_words=False)  # fmt: skip
-    return "\n".join(lines)
+    return "\n".join(lines).replace("\u00a0", " ")
 
 
 def shortened(name: str, room: int) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,26 +10,10 @@ import yaml
 from govprune import policy
 from govprune.catalogue import CATALOGUE
 from govprune.checks import CHECKS
-from govprune.cli import COMMANDS, main
+from govprune.cli import COMMANDS
 from govprune.job import load
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture
-def govprune(monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv("GOVPRUNE_HOME", str(tmp_path / "account"))
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["govprune", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        out, err = capsys.readouterr()
-        return int(stopped.value.code), out, err
-
-    return run
 
 
 @pytest.mark.parametrize("name", COMMANDS)
