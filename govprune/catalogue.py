@@ -9,7 +9,7 @@ from typing import Literal
 from .subjects import Task
 
 Scope = Literal["whole", "slice", "slice-label", "attribute"]
-Rows = Literal["all", "label", "positive", "negative", "none"]
+Rows = Literal["all", "label", "other", "positive", "negative", "none"]
 Needs = Literal["answers", "scores", "model"]
 
 
@@ -53,6 +53,8 @@ CATALOGUE: tuple[CheckEntry, ...] = (
     CheckEntry("slice-performance", "Accuracy lost per slice", "performance and fairness", (
         _m("accuracy-change", "Accuracy", "slice", "all", "points", "paired"),
         _m("recall-change", "Recall of one class", "slice-label", "label", "points", "paired"),
+        _m("specificity-change", "Rows rightly not given one label", "slice-label", "other",
+           "points", "paired"),
         _m("excess-accuracy-change", "Accuracy against the rest", "slice", "all", "points",
            "excess"),
     ), "answers", CLASSES),
@@ -86,13 +88,19 @@ CATALOGUE: tuple[CheckEntry, ...] = (
     ), "answers"),
     CheckEntry("regression-error", "Error and bias of predicted numbers per slice",
                "performance and fairness", (
-        _m("absolute-error-change", "Absolute error", "slice", "all", "ratio", "moments"),
-        _m("bias-change", "Bias", "slice", "all", "ratio", "moments"),
+        _m("absolute-error-change", "Absolute error, in usual errors of the baseline", "slice",
+           "all", "difference", "moments"),
+        _m("bias-change", "Bias, in usual errors of the baseline", "slice", "all", "difference",
+           "moments"),
         _m("excess-error-rows", "Rows whose error more than doubled", "slice", "all", "share",
            "share"),
     ), "answers", ("regression",)),
     CheckEntry("ranking", "Area under the ROC curve per slice", "performance and fairness", (
         _m("auc-change", "AUC", "slice", "all", "difference", "normal"),
+        _m("positives-auc-change", "AUC of the slice's positives against all negatives", "slice",
+           "none", "difference", "normal"),
+        _m("negatives-auc-change", "AUC of all positives against the slice's negatives", "slice",
+           "none", "difference", "normal"),
     ), "scores", ("classification", "ranking")),
     CheckEntry("calibration", "Whether confidence still means what it says",
                "performance and fairness", (

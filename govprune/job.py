@@ -81,7 +81,12 @@ class EvaluationSection(Record):
     def _labels_fit_the_task(self) -> Self:
         several = len(self.label_columns) != 1
         if several != (self.task == "multi-label") or not self.label_columns:
-            raise ValueError("label names one column, or the columns of a multi-label task")
+            raise ValueError(
+                "label names one column; several columns of 0 and 1 want task: multi-label "
+                "(--task multi-label)"
+            )
+        if len(set(self.label_columns)) != len(self.label_columns):
+            raise ValueError("label names a column twice")
         return self
 
 
@@ -143,6 +148,10 @@ class Job(Record):
             raise ValueError("name predictions, or baseline and candidate: not both")
         elif self.predictions.baseline == self.predictions.candidate:
             raise ValueError("baseline and candidate are the same column of predictions")
+        elif self.predictions.candidate_file and (
+            self.predictions.candidate_file == self.predictions.baseline_file
+        ):
+            raise ValueError("baseline_file and candidate_file are the same file")
         if stray := sorted(set(self.evaluation.groups) - set(self.evaluation.slices)):
             raise ValueError(f"evaluation.groups names '{stray[0]}', which is not among the slices")
         if len(set(self.evaluation.classes)) != len(self.evaluation.classes):

@@ -99,6 +99,8 @@ class Tested(Record):
     slice: str
     basis: Paired
     """Counts on the half it was not found on."""
+    design_effect: FiniteFloat = Field(default=1.0, ge=1)
+    """Rows that count as one independent row, where rows come in clusters."""
 
 
 class Discoveries(Record):

@@ -12,12 +12,12 @@ from datetime import datetime
 from pathlib import Path
 
 from .errors import EvidenceError, GovpruneError, InputError, PromotionRefused
-from .evidence.entry import identity
+from .evidence.entry import identity, tried
 from .evidence.keys import TrustedKeys
 from .evidence.log import Log
 from .evidence.verify import Verified, verify_bundle, verify_files
 from .evidence.vsa import written
-from .policy import Finding, Policy, Verdict, decide, judge, make_plan
+from .policy import Finding, Policy, Verdict, decide, judge, make_plan, refuse_finer_slices
 from .records import digest
 from .registries.local import LocalRegistry, Move, Moved
 from .subjects import Subject
@@ -231,16 +231,27 @@ def _refuse_expired(found: Verified, now: datetime, source: str) -> None:
 def _refuse_judged_worse_since(found: Verified, log: Path, trusted: Sequence[TrustedKeys]) -> None:
     """Find a newer verdict against the same candidate; the log must hold this one as well."""
     state = Log(log).check(trusted, remembered=[found.note])
-    candidate = identity(found.evidence.subjects, "candidate")
+    candidate = tried(found.evidence.subjects, "candidate")
+    artefact = identity(found.evidence.subjects, "candidate")
+    policy = found.summary.policy_sha256
+    if any(e.artefact == artefact and e.candidate != candidate for e in state.entries):
+        raise PromotionRefused(
+            f"{log}: other answers were gated as those of the same file; nothing here shows which "
+            "are its own. Gate the model itself, or name another file"
+        )
     for entry in state.entries[found.index + 1 :]:
-        if entry.candidate == candidate and entry.result != "PASSED":
+        if entry.candidate != candidate or entry.result == "PASSED":
+            continue
+        # Another policy may ask for what this data cannot answer; harm is harm under any.
+        if entry.result == "FAILED" or entry.policy == policy:
+            same = "the same policy" if entry.policy == policy else f"policy {entry.policy[:12]}"
             raise PromotionRefused(
-                f"{log}: the same candidate was judged again on {entry.time} and "
-                f"{entry.result}; a pass from before does not count",
+                f"{log}: the same candidate was judged again on {entry.time} under {same} and "
+                f"{entry.result}; a pass from before does not count. Gate it again, or another",
                 undecided=entry.result == "UNDECIDED",
             )
     # A step on top of a refused model is measured against that model: its harm would not show.
-    baseline = identity(found.evidence.subjects, "baseline")
+    baseline = tried(found.evidence.subjects, "baseline")
     before = [entry for entry in state.entries if entry.candidate == baseline]
     if before and before[-1].result != "PASSED":
         raise PromotionRefused(
@@ -255,6 +266,7 @@ def _verdict_under(policy: Policy, found: Verified) -> Verdict:
     evidence = found.evidence
     if digest(policy) == evidence.plan.policy_sha256:
         return evidence.verdict
+    refuse_finer_slices(policy, evidence.policy)
     plan = make_plan(policy, evidence.profile, attempt=evidence.plan.attempt)
     return decide(judge(plan, evidence.measurements, evidence.unmeasured))
 

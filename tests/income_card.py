@@ -89,6 +89,8 @@ def per_slice(name, t):
     for label in (0, 1):
         found = paired(t, label=label)
         yield m("slice-performance", "recall-change", found, label=str(label))
+        # With two classes, sparing one is finding the other.
+        yield m("slice-performance", "specificity-change", found, label=str(1 - label))
     yield m("flips", "harm-flip-rate", Share(hits=correct.baseline_only, trials=correct.n))
     yield m("flips", "gain-flip-rate", Share(hits=correct.candidate_only, trials=correct.n))
     yield m("fairness", "true-positive-rate-change", paired(t, label=1, predicted=True))

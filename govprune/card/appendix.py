@@ -137,6 +137,9 @@ def _frameworks(evidence: Evidence) -> Section:
 def _policy(evidence: Evidence) -> Section:
     policy = evidence.policy
     not_asked = {n.rule: words.visible(n.reason) for n in evidence.plan.not_asked}
+    dropped = tuple(
+        f"Left out: {d.rule}. {words.visible(words.ended(d.because))}" for d in policy.dropped
+    )
     reasons = tuple(f"Not asked: {rule}, because {why}." for rule, why in not_asked.items())
     return Section(
         id="policy",
@@ -165,6 +168,7 @@ def _policy(evidence: Evidence) -> Section:
                 ),
             ),
             *((Points(items=reasons),) if reasons else ()),
+            *((Points(items=dropped),) if dropped else ()),
         ),
     )
 

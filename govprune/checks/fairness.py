@@ -46,6 +46,10 @@ OF: dict[str, Literal["change", "baseline", "candidate"]] = {
 """How the metric's name says whose statistic it is."""
 
 
+MOST_GROUPS = 200
+"""Groups beyond which a statement about the largest and the smallest is one about chance."""
+
+
 class FairnessParams(Record):
     """Parameters of the fairness check."""
 
@@ -131,6 +135,9 @@ def _aggregates(
     too_few = (
         f"fewer than two groups of {attribute} have {smallest} positives and {smallest} negatives"
     )
+    if len(kept) > MOST_GROUPS:
+        kept = {}
+        too_few = f"{attribute} makes over {MOST_GROUPS} groups: largest against smallest is chance"
     for statistic in AGGREGATES:
         for suffix, of in OF.items():
             basis: Basis = (

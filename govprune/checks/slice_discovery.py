@@ -177,7 +177,14 @@ def measure(case: Case, params: DiscoveryParams) -> Iterator[Measurement | Figur
         metric="worst-discovered-slice",
         basis=Discoveries(
             searched=found.searched,
-            tested=tuple(Tested(slice=name, basis=c[1]) for name, c in counts.items()),
+            tested=tuple(
+                Tested(
+                    slice=name,
+                    basis=c[1],
+                    design_effect=_design_effect(case.data, found.slices.get(name, []), testing),
+                )
+                for name, c in counts.items()
+            ),
         ),
         notes=(
             f"{found.searched:,} slices looked at on {len(finding):,} rows, those under "
@@ -225,10 +232,23 @@ def _named(slices: list[list[Level]]) -> dict[str, list[Level]]:
     return named
 
 
-def _count(data: EvaluationData, parts: list[Level], both: list[Bools], rows: Codes) -> Paired:
+def _inside(data: EvaluationData, parts: list[Level], rows: Codes) -> Bools:
     inside = np.ones(len(rows), dtype=bool)
     for level in parts:
         inside &= level.rows(_column(data, level.source)[rows])
+    return inside
+
+
+def _design_effect(data: EvaluationData, parts: list[Level], rows: Codes) -> float:
+    """Rows of the slice that count as one, were all rows of a cluster alike (Kish 1965)."""
+    if data.clusters is None:
+        return 1.0
+    sizes = np.bincount(data.clusters[rows][_inside(data, parts, rows)]).astype(np.float64)
+    return max(1.0, float(sizes @ sizes / max(sizes.sum(), 1.0)))
+
+
+def _count(data: EvaluationData, parts: list[Level], both: list[Bools], rows: Codes) -> Paired:
+    inside = _inside(data, parts, rows)
     return paired(both[0][rows][inside], both[1][rows][inside])
 
 

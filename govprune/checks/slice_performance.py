@@ -17,20 +17,22 @@ from .base import Case, Check, Codes, NoParams, paired
 MAX_RECALLS = 20_000
 """Slices times classes beyond which recall is counted over all rows only."""
 
-Rights = dict[str, tuple[Paired, dict[str, Paired]]]
-"""Per slice: right answers, and per class (or label) those among its rows."""
+Rights = dict[str, tuple[Paired, dict[str, Paired], dict[str, Paired]]]
+"""Per slice: right answers, and per class (or label) those among its rows and among the others."""
 
 
 def measure(case: Case, params: NoParams) -> Iterator[Measurement]:
     """Count right answers per slice, and per slice and class."""
     rights = _multi_label(case) if case.data.profile.task == "multi-label" else _classes(case)
     whole = rights["all"][0]
-    for name, (total, per_class) in rights.items():
+    for name, (total, per_class, others) in rights.items():
         yield _measurement("accuracy-change", name, total)
         if name != "all":
             yield _measurement("excess-accuracy-change", name, against_rest(total, whole))
         for label, basis in per_class.items():
             yield _measurement("recall-change", name, basis, label)
+        for label, basis in others.items():
+            yield _measurement("specificity-change", name, basis, label)
 
 
 def _measurement(metric: str, name: str, basis: Basis, label: str | None = None) -> Measurement:
@@ -58,11 +60,13 @@ def _classes(case: Case) -> Rights:
     found: Rights = {}
     for name, table in tables.items():
         counts: Codes = table.per_class()
+        total = paired_of(counts.sum(axis=0))
+        if not everywhere and name != "all":
+            found[name] = (total, {}, {})
+            continue
         recalls = {c: paired_of(counts[i]) for i, c in enumerate(classes)}
-        found[name] = (
-            paired_of(counts.sum(axis=0)),
-            recalls if everywhere or name == "all" else {},
-        )
+        spared = table.spared()
+        found[name] = (total, recalls, {c: paired_of(spared[i]) for i, c in enumerate(classes)})
     return found
 
 
@@ -78,6 +82,11 @@ def _multi_label(case: Case) -> Rights:
                 label: paired(before[rows, j], after[rows, j])
                 for j, label in enumerate(case.data.classes)
                 for rows in [inside & truth[:, j]]
+            },
+            {
+                label: paired(~before[rows, j], ~after[rows, j])
+                for j, label in enumerate(case.data.classes)
+                for rows in [inside & ~truth[:, j]]
             },
         )
     return found

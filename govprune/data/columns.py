@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Column = npt.NDArray[np.integer]
 CHUNK = 1 << 20
+LARGEST = 1e100
+"""Numbers beyond which squares and cubes would overflow."""
 MAX_DISTINCT = 1_000_000
 """Different values of one column beyond which it names rows, not groups."""
 
@@ -49,8 +51,11 @@ def encode(batches: Iterable["pa.Array"], *, name: str, path: Path) -> Coded:
     known: dict[Any, int] = {}
     parts: list[Column] = []
     for batch in batches:
-        coded = batch if pa.types.is_dictionary(batch.type) else pc.dictionary_encode(batch)
-        values = coded.dictionary.to_pylist()
+        try:
+            coded = _dictionary(batch)
+            values = coded.dictionary.to_pylist()
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise SubjectError(_unreadable(path, name, batch)) from error
         lookup = [known.setdefault(value, len(known)) for value in values]
         if coded.null_count:
             lookup.append(known.setdefault(None, len(known)))
@@ -86,6 +91,28 @@ def _joined(parts: list[Column], kind: Any) -> Column:
     return result
 
 
+def _dictionary(batch: "pa.Array") -> "pa.DictionaryArray":
+    """Code a batch; a category without a row is no value."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_nested(batch.type):
+        raise TypeError("nested values")
+    if not pa.types.is_dictionary(batch.type):
+        return pc.dictionary_encode(batch)
+    used = pc.unique(batch.indices.drop_null())
+    if len(used) == len(batch.dictionary):
+        return batch
+    return pc.dictionary_encode(batch.dictionary_decode())
+
+
+def _unreadable(path: Path, name: str, batch: "pa.Array") -> str:
+    return (
+        f"{path}: column '{name}' holds {str(batch.type)[:60]}, which is no group, label or "
+        "answer; write it as text or whole numbers"
+    )
+
+
 def encode_bins(
     batches: Iterable["pa.Array"], edges: tuple[float, ...], *, name: str, path: Path
 ) -> Coded:
@@ -112,7 +139,7 @@ def encode_bins(
         kind = batch.type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
             raise SubjectError(wrong)
-        numbers = batch.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        numbers = batch.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         # A missing number is NaN here, and NaN would lie above every edge.
         cut = np.where(np.isnan(numbers), len(edges) + 1, np.digitize(numbers, edges))
         parts.append(cut.astype(_smallest(len(bounds))))
@@ -132,13 +159,15 @@ def numbers(batches: Iterable["pa.Array"], *, name: str, path: Path) -> npt.NDAr
         kind = batch.type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
             raise SubjectError(f"{path}: column '{name}' is {kind}, not a number")
-        parts.append(batch.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        wide = batch.cast(pa.float64(), safe=False)
+        parts.append(wide.to_numpy(zero_copy_only=False))
     values = np.concatenate(parts)
-    broken = ~np.isfinite(values)
+    broken = ~(np.abs(values) <= LARGEST)
     if broken.any():
         row = int(np.argmax(broken)) + 1
         raise SubjectError(
-            f"{path}: row {row}, column '{name}' is missing or not finite; fill it in or drop it"
+            f"{path}: row {row}, column '{name}' is missing, not finite or beyond {LARGEST:g}; "
+            "fill it in or drop it"
         )
     return values
 

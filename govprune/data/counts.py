@@ -120,6 +120,22 @@ class Answers:
         before, after = self.baseline == self.label, self.candidate == self.label
         return self._sum(self.label * 4 + np.where(before, 0, 2) + np.where(after, 0, 1), 4)
 
+    def spared(self) -> Codes:
+        """Of the rows of other classes, those not given each class: shape (classes, 4).
+
+        Both models spare it, only the baseline, only the candidate, neither.
+        """
+        k = self.classes
+        wrong = [np.where(said == self.label, k, said) for said in (self.baseline, self.candidate)]
+        first = np.bincount(wrong[0], weights=self.counts, minlength=k + 1)[:k]
+        second = np.bincount(wrong[1], weights=self.counts, minlength=k + 1)[:k]
+        same = np.where(wrong[0] == wrong[1], wrong[0], k)
+        neither = np.bincount(same, weights=self.counts, minlength=k + 1)[:k]
+        others = self.n - self.labelled()
+        both = others - first - second + neither
+        columns = (both, second - neither, first - neither, neither)
+        return np.stack(columns, axis=1).astype(np.int64)
+
     def predicted(self) -> tuple[Codes, Codes]:
         """How often each class is answered by the baseline and by the candidate."""
         return self._sum(self.baseline, 1)[:, 0], self._sum(self.candidate, 1)[:, 0]

@@ -9,11 +9,13 @@ import numpy.typing as npt
 
 from ..errors import SubjectError
 from ..job import EvaluationSection
-from .columns import Coded, encode, numbers, recode
+from .columns import CHUNK, Coded, encode, numbers, recode
 from .counts import tabulate
 from .slices import Reader, as_text
 
 MAX_CLASSES = 1000
+FEW = 2
+"""Different values of a label up to which it names classes, whatever the job says."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,13 @@ def read_labels(read: Reader, section: EvaluationSection, path: Path) -> Labels:
     if section.task == "multi-label":
         return Labels(read_yes_no(read, names, path), names, None)
     if section.task == "regression":
-        return Labels(numbers(read(names[0]), name=names[0], path=path), (), None)
+        target = numbers(read(names[0]), name=names[0], path=path)
+        if len(np.unique(target[:CHUNK])) <= FEW and len(np.unique(target)) <= FEW:
+            raise SubjectError(
+                f"{path}: label '{names[0]}' takes {FEW} values or fewer: they are classes, not "
+                "numbers; leave task: regression out"
+            )
+        return Labels(target, (), None)
     coded = encode(read(names[0]), name=names[0], path=path)
     if None in coded.levels:
         row = int(np.argmax(coded.codes == coded.levels.index(None))) + 1

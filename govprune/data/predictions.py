@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH = 1 << 20
+OBVIOUS = {"0", "1", "false", "true"}
+"""Classes of which everybody knows which one is meant by a high score."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,18 @@ def read_predictions(
     clusters = read_clusters(read, section, path)
     profile = make_profile(labels, axes, merged, section, clusters)
     scores = {role: _scores(read, n, labels, section, said, path) for role, n in answers.items()}
-    rows = (*section.label_columns, *section.slices, *filter(None, [section.cluster]))
+    files = {"candidate": said.candidate_file, "baseline": said.baseline_file}
+    subjects = []
+    for role, file in files.items():
+        at = "" if said.threshold is None else f" from {said.threshold:g} on"
+        shown = tuple(name + at for name in answers[role])
+        content = _content(scores[role], role, shown, subject)
+        if file is not None:  # the file ships; the answers are what was tried
+            subjects.append(describe(root / file, role=role, root=root))
+            content = content.model_copy(update={"role": f"{role}-answers"})
+        subjects.append(content)
+    truth = Scores(said=labels.values)
+    subjects.append(_content(truth, "evaluation", section.label_columns, subject))
     return Predictions(
         data=EvaluationData(
             table=Table(path=path, name=subject.name, subject=subject, key=key),
@@ -86,11 +99,7 @@ def read_predictions(
         baseline=scores.pop("baseline"),
         candidate=scores.pop("candidate"),
         also=tuple(scores.values()),
-        subjects=(
-            _model(said.candidate_file, "candidate", answers["candidate"], read, subject, root),
-            _model(said.baseline_file, "baseline", answers["baseline"], read, subject, root),
-            _content(read, rows, "evaluation", subject),
-        ),
+        subjects=tuple(subjects),
     )
 
 
@@ -111,6 +120,9 @@ def _reader(data: bytes, path: Path) -> tuple[list[str], Reader]:
         rows = pq.read_metadata(io.BytesIO(data)).num_rows
     except (pa.ArrowException, OSError) as error:
         raise SubjectError(f"{path}: not a readable parquet file; open it to see why") from error
+    if len(set(schema.names)) != len(schema.names):
+        twice = next(n for n in schema.names if schema.names.count(n) > 1)
+        raise SubjectError(f"{path}: two columns are called '{twice}'; rename one")
     if rows == 0:
         raise SubjectError(f"{path}: holds no rows; an empty table decides nothing")
 
@@ -121,7 +133,7 @@ def _reader(data: bytes, path: Path) -> tuple[list[str], Reader]:
         try:
             file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=[name] if text else None)
             for batch in file.iter_batches(batch_size=BATCH, columns=[name]):
-                yield batch.column(0)
+                yield batch.column(name)
         except (pa.ArrowException, OSError) as error:
             raise SubjectError(f"{path}: column '{name}' cannot be read") from error
 
@@ -162,16 +174,7 @@ def _scores(
         return Scores(said=numbers(read(name), name=name, path=path))
     if section.task == "ranking" or said.threshold is not None:
         values = numbers(read(name), name=name, path=path)
-        if len(labels.classes) != 2:
-            raise SubjectError(f"{path}: scores rank two classes; there are {len(labels.classes)}")
-        if labels.positive == labels.classes[0]:
-            raise SubjectError(
-                f"{path}: scores count for the second class; list evaluation.classes with "
-                f"'{labels.positive}' last"
-            )
-        if said.threshold is None:
-            return Scores(said=np.zeros(len(values), dtype=np.uint8), ranks=values)
-        return Scores.of_probabilities(values, said.threshold)
+        return _ranked(values, name, labels, section, said, path)
     coded = encode(read(name), name=name, path=path)
     if None in coded.levels:
         row = int(np.argmax(coded.codes == coded.levels.index(None))) + 1
@@ -187,61 +190,47 @@ def _scores(
     return Scores(said=as_classes(coded, texts, labels.classes, what=what, path=path))
 
 
-def _model(
-    file: str | None,
-    role: str,
-    names: tuple[str, ...],
-    read: Reader,
-    source: Subject,
-    root: Path,
-) -> Subject:
-    if file is not None:
-        return describe(root / file, role=role, root=root)
-    return _content(read, names, role, source)
+def _ranked(
+    values: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    name: str,
+    labels: Labels,
+    section: EvaluationSection,
+    said: PredictionsSection,
+    path: Path,
+) -> Scores:
+    """Read scores of the positive class, and the class they mean from the threshold on."""
+    if len(labels.classes) != 2:
+        raise SubjectError(f"{path}: scores rank two classes; there are {len(labels.classes)}")
+    if section.positive is None and not set(labels.classes) <= OBVIOUS:
+        raise SubjectError(
+            f"{path}: scores '{name}' count for one of the classes {list(labels.classes)}: say "
+            "which (positive: ..., or --positive)"
+        )
+    first = labels.positive == labels.classes[0]
+    if said.threshold is None:
+        ranks = -values if first else values
+        return Scores(said=np.zeros(len(values), dtype=np.uint8), ranks=ranks)
+    low, high = float(values.min()), float(values.max())
+    if not low < said.threshold <= high:
+        raise SubjectError(
+            f"{path}: scores '{name}' lie in {low:.4g} to {high:.4g}; a threshold of "
+            f"{said.threshold:g} gives every row one answer"
+        )
+    return Scores.of_probabilities(values, said.threshold, positive=0 if first else 1)
 
 
-def _content(read: Reader, names: tuple[str, ...], role: str, source: Subject) -> Subject:
-    """Name columns by their values, whatever file format, integer width or batches they come in."""
-    # One digest for each stream: batches may end anywhere.
-    streams = present, ends, values = [hashlib.sha256() for _ in range(3)]
-    kinds, size = [], 0
-    for name in names:
-        kind = ""
-        for batch in read(name):
-            kind, valid, lengths, data = _bytes(batch)
-            present.update(valid)
-            ends.update(lengths)
-            values.update(data)
-            size += len(data)
-        kinds.append(f"{len(name)}:{name}:{kind}")
-    whole = hashlib.sha256("\n".join(kinds).encode() + b"".join(s.digest() for s in streams))
+def _content(scores: Scores, role: str, names: tuple[str, ...], source: Subject) -> Subject:
+    """Name answers by what they say, row by row, whatever the file, column or encoding."""
+    ranked = scores.ranks is not None and not scores.said.any()
+    values = scores.ranks if ranked and scores.ranks is not None else scores.said
+    plain = values.astype("<f8") if values.dtype.kind == "f" else values.astype("<u2")
+    digest = hashlib.sha256(f"{plain.dtype.str} {plain.shape}\n".encode())
+    for start in range(0, len(plain), BATCH):
+        digest.update(np.ascontiguousarray(plain[start : start + BATCH]).data)
     return Subject(
         role=role,
         name=f"{source.name}#{','.join(names)}",
-        sha256=whole.hexdigest(),
-        size=size,
+        sha256=digest.hexdigest(),
+        size=plain.nbytes,
         kind="columns",
     )
-
-
-def _bytes(batch: "pa.Array") -> tuple[str, bytes, bytes, memoryview]:
-    """Return what kind of values these are, which are there, how long, and their bytes."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    plain = batch.dictionary_decode() if pa.types.is_dictionary(batch.type) else batch
-    valid = pc.is_valid(plain).cast(pa.uint8()).to_numpy(zero_copy_only=False)
-    kind = plain.type
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_floating(kind):
-        wide = pa.float64() if pa.types.is_floating(kind) else pa.int64()
-        filled = pc.fill_null(plain.cast(wide), pa.scalar(0, wide))
-        array = np.ascontiguousarray(filled.to_numpy(zero_copy_only=False)).astype(
-            "<f8" if wide == pa.float64() else "<i8"
-        )
-        return str(wide), valid.tobytes(), b"", array.data.cast("B")
-    text = pc.fill_null(plain.cast(pa.large_string()), "")
-    offsets = np.frombuffer(text.buffers()[1], dtype=np.int64)
-    offsets = offsets[text.offset : text.offset + len(text) + 1]
-    data = memoryview(text.buffers()[2] or b"")[int(offsets[0]) : int(offsets[-1])]
-    lengths = np.diff(offsets).astype("<i8").tobytes()
-    return "text", valid.tobytes(), lengths, data

@@ -32,20 +32,23 @@ class Scores:
         return cls(said=said, logits=logits, ranks=ranks)
 
     @classmethod
-    def of_probabilities(cls, positive: Floats, threshold: float) -> "Scores":
-        """Scores of a binary model that says how likely the second class is.
+    def of_probabilities(cls, scores: Floats, threshold: float, positive: int = 1) -> "Scores":
+        """Scores of a binary model that says how likely one of the classes is.
 
         Args:
-            positive: Shape (rows,). Outside of [0, 1] they rank and decide, and are no
+            scores: Shape (rows,). Outside of [0, 1] they rank and decide, and are no
                 probabilities.
-            threshold: The second class is answered from here on.
+            threshold: That class is answered from here on.
+            positive: Index of that class.
         """
-        said = (positive >= threshold).astype(np.uint8)
-        if positive.min() < 0.0 or positive.max() > 1.0:
-            return cls(said=said, ranks=positive)
-        inside = np.clip(positive, 1e-15, 1.0 - 1e-15)
-        logits = np.stack([np.log1p(-inside), np.log(inside)], axis=1)
-        return cls(said=said, logits=logits, ranks=positive)
+        said = np.where(scores >= threshold, positive, 1 - positive).astype(np.uint8)
+        ranks = scores if positive == 1 else -scores
+        if scores.min() < 0.0 or scores.max() > 1.0:
+            return cls(said=said, ranks=ranks)
+        inside = np.clip(scores, 1e-15, 1.0 - 1e-15)
+        columns = [np.log1p(-inside), np.log(inside)]
+        logits = np.stack(columns if positive == 1 else columns[::-1], axis=1)
+        return cls(said=said, logits=logits, ranks=ranks)
 
     @property
     def predictions(self) -> npt.NDArray[Any]:

@@ -93,7 +93,14 @@ def _levels(read: Reader, name: str, section: EvaluationSection, path: Path) -> 
         coded = encode_bins(read(name), section.bins[name], name=name, path=path)
     else:
         coded = encode(_no_decimals(read(name), name, path), name=name, path=path)
-    coded = coded.renamed([_level(value) for value in coded.levels])
+    texts = [_level(value) for value in coded.levels]
+    if len(set(texts)) != len(texts):
+        twice = next(t for t in texts if texts.count(t) > 1)
+        raise SubjectError(
+            f"{path}: two values of slice column '{name}' both read '{twice[:MAX_NAME]}'; rename "
+            "one of them"
+        )
+    coded = coded.renamed(texts)
     if name in section.bins:  # an interval without a row is no slice
         present = np.unique(coded.codes)
         lookup = np.zeros(len(coded.levels), dtype=coded.codes.dtype)

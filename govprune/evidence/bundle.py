@@ -17,7 +17,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..records import canonical
 from . import dsse
-from .entry import Entry, identity
+from .entry import Entry, identity, tried
 from .keys import SigningKeys, TrustedKeys
 from .log import Log
 from .statement import Evidence, to_statement
@@ -145,9 +145,11 @@ def entry_of(evidence: Evidence, summary: Summary, files: Mapping[str, bytes]) -
     return Entry(
         verdict_sha256=hashlib.sha256(files[VERDICT_FILE]).hexdigest(),
         evidence_sha256=hashlib.sha256(files[EVIDENCE_FILE]).hexdigest(),
-        baseline=identity(evidence.subjects, "baseline"),
-        evaluation=identity(evidence.subjects, "evaluation"),
-        candidate=identity(evidence.subjects, "candidate"),
+        baseline=tried(evidence.subjects, "baseline"),
+        evaluation=tried(evidence.subjects, "evaluation"),
+        candidate=tried(evidence.subjects, "candidate"),
+        artefact=identity(evidence.subjects, "candidate"),
+        policy=evidence.plan.policy_sha256,
         result=evidence.verdict.result,
         time=summary.issued,
     )

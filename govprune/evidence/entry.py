@@ -1,6 +1,6 @@
 """What the log remembers of a verdict, and the proof that it does."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
@@ -24,7 +24,11 @@ class Entry(Record):
     baseline: str = Field(pattern=_HEX)
     evaluation: str = Field(pattern=_HEX)
     candidate: str = Field(pattern=_HEX)
-    """These three as `identity` gives them."""
+    """These three as `tried` gives them."""
+    artefact: str = Field(pattern=_HEX)
+    """What ships, as `identity` gives the candidate: its file where one was named."""
+    policy: str = Field(pattern=_HEX)
+    """Digest of the resolved policy."""
     result: Result
     time: str
     """RFC 3339, UTC."""
@@ -55,6 +59,19 @@ def identity(subjects: Iterable[Subject], role: str) -> str:
     if not found:
         raise EvidenceError(f"the evidence names no {role}")
     return found[0] if len(found) == 1 else digest(found)
+
+
+def tried(subjects: Sequence[Subject], role: str) -> str:
+    """Return what makes an attempt: the answers where they were given, else as `identity`.
+
+    Whatever file the answers are said to be of: who names another one has not tried another model.
+
+    Raises:
+        EvidenceError: Nothing has this role.
+    """
+    answers = f"{role}-answers"
+    given = any(s.role == answers for s in subjects)
+    return identity(subjects, answers if given else role)
 
 
 def read_entry(leaf: bytes, *, source: str) -> Entry:

@@ -11,7 +11,15 @@ from pydantic import Field, ValidationError
 from ..catalogue import metric
 from ..errors import EvidenceError, PolicyError
 from ..lineage import Step
-from ..measurements import Excess, Figure, Measurement, Undefined, Unmeasured
+from ..measurements import (
+    Excess,
+    Figure,
+    Measurement,
+    Normal,
+    Paired,
+    Undefined,
+    Unmeasured,
+)
 from ..policy import Plan, Policy, Verdict, decide, judge, make_plan
 from ..records import Record, canonical, parse_json, to_json
 from ..subjects import Profile, Subject
@@ -146,12 +154,34 @@ def _answers_fit(evidence: Evidence) -> None:
                 f"{where} is answered by '{m.basis.kind}', where only "
                 f"{' or '.join(known.kinds)} can answer"
             )
+        if isinstance(m.basis, Excess | Normal):
+            _hangs_together(m, m.basis, evidence)
         if question is None or question.n is None or isinstance(m.basis, Excess):
             continue
         if m.basis.n != question.n:
             raise EvidenceError(
                 f"{where} rests on {m.basis.n} rows, the data profile says {question.n}"
             )
+
+
+def _hangs_together(m: Measurement, basis: Excess | Normal, evidence: Evidence) -> None:
+    """Refuse an excess of other rows than the slice and the rest, and an area that is none."""
+    if isinstance(basis, Normal):
+        areas = (basis.baseline, basis.candidate)
+        if 2 * basis.fewer <= basis.n and all(0.0 <= area <= 1.0 for area in areas):
+            return
+        raise EvidenceError(f"{m.metric} of {m.slice}: {areas} of {basis.fewer} rows is no area")
+    own = m.metric.removeprefix("excess-")
+    found = {
+        other.slice: other.basis
+        for other in evidence.measurements
+        if (other.check, other.metric) == (m.check, own) and other.slice in (m.slice, "all")
+    }
+    whole = found.get("all")
+    if own == m.metric or not isinstance(whole, Paired):
+        return  # another kind of excess, of which the archive holds no parts
+    if basis.inside != found.get(m.slice) or basis.inside.n + basis.outside.n != whole.n:
+        raise EvidenceError(f"{m.metric} of {m.slice} contradicts the counts of {own}")
 
 
 def _rounded(verdict: Verdict) -> Any:

@@ -12,7 +12,7 @@ from .. import __version__, policy
 from ..catalogue import CHECKS_BY_ID
 from ..data import EvaluationData, Predictions, Scores, with_confidence
 from ..errors import CheckError, GovpruneError, InputError
-from ..evidence.entry import identity
+from ..evidence.entry import tried
 from ..evidence.keys import SigningKeys, account_keys
 from ..evidence.log import Log
 from ..evidence.statement import Environment, Evidence
@@ -77,7 +77,7 @@ def gate(
     progress("scoring both models", 0, total)
     case = _case(inputs)
     _refuse_upside_down(case)
-    attempt = archive.attempt(*(identity(inputs.judged, role) for role in ROLES))
+    attempt = archive.attempt(*(tried(inputs.judged, role) for role in ROLES))
     plan = make_plan(inputs.policy.policy, case.data.profile, attempt=attempt)
     measurements, figures, unmeasured = _measure(case, wanted, inputs.policy, progress, total)
     progress("judging", total - 2, total)
@@ -147,9 +147,17 @@ def _refuse_upside_down(case: "Case") -> None:
 
     Classes in another order than the outputs turn every harm into an improvement.
     """
+    if case.data.profile.task == "ranking":
+        _refuse_reversed(case)
     if case.data.profile.task != "classification":
         return
     whole = case.tables["all"]
+    if int((whole.predicted()[0] > 0).sum()) < 2:
+        only = case.data.classes[int(whole.predicted()[0].argmax())]
+        raise InputError(
+            f"the baseline answers '{only}' to every row: against it no candidate could lose "
+            "anything. Is it the right column, file or threshold?"
+        )
     n, before = whole.n, whole.predicted()[0]
     right = float(whole.per_class()[:, :2].sum()) / n
     by_chance = float((whole.labelled() / n) @ (before / n))
@@ -158,6 +166,21 @@ def _refuse_upside_down(case: "Case") -> None:
             f"the baseline is right on {100 * right:.1f} % of rows, less than chance "
             f"({100 * by_chance:.1f} %). Is evaluation.classes {list(case.data.classes[:8])} in "
             "the order of the model's outputs?"
+        )
+
+
+def _refuse_reversed(case: "Case") -> None:
+    """Refuse scores that rank the wrong way round: then every harm is an improvement."""
+    from ..stats.auc import paired_auc
+
+    ranks, positive = case.baseline_scores.ranks, case.data.labels == 1
+    if ranks is None:
+        return
+    area = paired_auc((ranks[positive],) * 2, (ranks[~positive],) * 2).first
+    if area < 0.5:
+        raise InputError(
+            f"the baseline's area under the ROC curve is {area:.3f}, less than chance. Do high "
+            f"scores mean '{case.data.profile.positive}'? Name the other class as positive"
         )
 
 

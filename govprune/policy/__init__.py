@@ -2,7 +2,7 @@
 
 from .judge import Finding, Status, judge
 from .load import PolicySource, load, schema
-from .plan import Plan, Question, charged_alpha, make_plan
+from .plan import Plan, Question, charged_alpha, make_plan, refuse_finer_slices
 from .rules import Policy, Rule
 from .verdict import Result, Verdict, decide
 
@@ -21,5 +21,6 @@ __all__ = [
     "judge",
     "load",
     "make_plan",
+    "refuse_finer_slices",
     "schema",
 ]

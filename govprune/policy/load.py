@@ -10,16 +10,9 @@ from .. import resources, strict_yaml
 from ..errors import PolicyError, SubjectError
 from ..records import Record
 from ..subjects import Subject, Task, read_subject
-from .rules import Kebab, Policy, Rule, Scalar, Sentence, SlicePolicy
+from .rules import Dropped, Policy, Rule, Scalar, Sentence, SlicePolicy
 
 MAX_EXTENDS = 5
-
-
-class Dropped(Record):
-    """A rule of the extended policy that this one leaves out, and why."""
-
-    rule: Kebab
-    because: Sentence
 
 
 class PolicyDocument(Record):
@@ -131,9 +124,11 @@ def _resolve(chain: list[tuple[PolicyDocument, strict_yaml.Document]]) -> Policy
     """Lay the documents over one another, the most basic first."""
     rules: dict[str, Rule] = {}
     params: dict[str, dict[str, Any]] = {}
+    dropped: dict[str, Dropped] = {}
     fields: dict[str, Any] = {}
     for document, yaml in reversed(chain):
         rules = _lay_over(rules, document, yaml)
+        dropped |= {d.rule: d for d in document.drop}
         for check, values in document.params.items():
             params[check] = params.get(check, {}) | values
         for field in ("name", "version", "description", "alpha", "attempts", "valid_days"):
@@ -144,7 +139,12 @@ def _resolve(chain: list[tuple[PolicyDocument, strict_yaml.Document]]) -> Policy
                 fields[section] = given
     top = chain[0][1]
     try:
-        return Policy(**fields, params=params, rules=tuple(rules.values()))
+        return Policy(
+            **fields,
+            params=params,
+            rules=tuple(rules.values()),
+            dropped=tuple(d for name, d in dropped.items() if name not in rules),
+        )
     except ValidationError as error:
         raise PolicyError(strict_yaml.explain(error, top)) from error
 

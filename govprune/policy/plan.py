@@ -125,6 +125,21 @@ def make_plan(policy: Policy, profile: Profile, *, attempt: int = 1) -> Plan:
     )
 
 
+def refuse_finer_slices(policy: Policy, archived: Policy) -> None:
+    """Refuse to judge an archive by a policy that cuts finer than it was cut.
+
+    Raises:
+        PolicyError: Slices that the policy asks for are not in the archive; nobody would miss them.
+    """
+    wanted, has = policy.slices, archived.slices
+    if wanted.depth > has.depth or (wanted.confidence and wanted.confidence != has.confidence):
+        raise PolicyError(
+            f"policy '{policy.name}' cuts rows into slices that this archive was not cut into "
+            f"(depth {wanted.depth}, {wanted.confidence} parts by confidence; the archive: "
+            f"{has.depth} and {has.confidence}): run the gate again under it"
+        )
+
+
 def _refuse_wrong_task(
     policy: Policy, profile: Profile, questions: list[Question], *, lost: bool
 ) -> None:
@@ -169,7 +184,8 @@ def _ask(rule: Rule, asked: Metric, profile: Profile, levels: _Levels) -> list[Q
     chosen = among[rule.over]
     if not chosen:
         raise PolicyError(_NO_SLICES.format(rule=rule.id))
-    labels: tuple[str | None, ...] = profile.labels if asked.rows == "label" else (None,)
+    per_label = asked.rows in ("label", "other")
+    labels: tuple[str | None, ...] = profile.labels if per_label else (None,)
     return [
         _question(
             rule, s.name, label, _rows(rule, asked, profile, s, label), levels,
@@ -195,6 +211,8 @@ def _rows(
         return None
     if asked.rows == "label" and label is not None:
         return s.count(label)
+    if asked.rows == "other" and label is not None:
+        return s.n - s.count(label)
     if asked.rows in ("positive", "negative"):
         if profile.positive is None:
             raise PolicyError(
@@ -228,6 +246,7 @@ def _question(
     independent = None if n is None else int(n / design_effect)
     at_least, at_most, tier = _bounds(rule, independent, levels)
     below = rule.small_slices.below if rule.small_slices else rule.on_inconclusive
+    counted = set(asked_kinds(rule)) & {"paired", "share"}
     floors = [rows_floor(m, levels.charged) for m in _margins(at_least, at_most)]
     return Question(
         rule=rule.id,
@@ -241,12 +260,19 @@ def _question(
         on_inconclusive=below if tier == "too-small" else rule.on_inconclusive,
         needs=rule.needs,
         n=n,
-        floor=None if n is None else ceil(max(floors, default=1) * design_effect),
+        # Other quantities have a floor too, which their spread decides and nobody knows before.
+        floor=None if n is None or not counted else ceil(max(floors, default=1) * design_effect),
         tier=tier,
         design_effect=design_effect,
         accused_below=rule.at_least if tier == "too-small" else None,
         accused_above=rule.at_most if tier == "too-small" else None,
     )
+
+
+def asked_kinds(rule: Rule) -> tuple[str, ...]:
+    """Return what may answer the rule."""
+    asked = metric(rule.check, rule.metric)
+    return asked.kinds if asked else ()
 
 
 def _bounds(rule: Rule, n: int | None, levels: _Levels) -> tuple[float | None, float | None, Tier]:

@@ -160,6 +160,13 @@ class Rule(Record):
             )
 
 
+class Dropped(Record):
+    """A rule of the extended policy that this one leaves out, and why."""
+
+    rule: Kebab
+    because: Sentence
+
+
 class SlicePolicy(Record):
     """Which slices are asked about."""
 
@@ -198,6 +205,8 @@ class Policy(Record):
     """Parameters of the checks, by check id."""
 
     rules: tuple[Rule, ...] = Field(min_length=1)
+    dropped: tuple[Dropped, ...] = ()
+    """Rules that policies it extends have and it leaves out."""
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:

@@ -100,7 +100,7 @@ def _(basis: Discoveries) -> float:
 
 @lower.register
 def _(basis: Discoveries, alpha: float, design_effect: float = 1.0) -> float:
-    return min(lower(t.basis, alpha, design_effect) for t in basis.tested)
+    return min(lower(t.basis, alpha, max(design_effect, t.design_effect)) for t in basis.tested)
 
 
 @upper.register
@@ -108,4 +108,4 @@ def _(basis: Discoveries, alpha: float, design_effect: float = 1.0) -> float:
     # The worst of several is at most as good as any of them, and each gets its part of the level:
     # the smallest of twenty limits at alpha would lie below the truth far more often than that.
     share = alpha / len(basis.tested)
-    return min(upper(t.basis, share, design_effect) for t in basis.tested)
+    return min(upper(t.basis, share, max(design_effect, t.design_effect)) for t in basis.tested)

@@ -8,7 +8,7 @@ from functools import singledispatch
 from math import inf, nan
 from typing import Any
 
-from ..measurements import Basis, Discoveries, Exact, Paired, Share, Undefined
+from ..measurements import Basis, Discoveries, Exact, Excess, Moments, Paired, Share, Undefined
 from .accusation import p_harm
 from .means import benjamini_hochberg
 from .paired import tango_lower, tango_upper
@@ -47,9 +47,10 @@ def p_below(basis: Basis, bound: float, design_effect: float = 1.0) -> float:
         return _paired_p(basis, bound, design_effect, sign=1.0)
     if isinstance(basis, Discoveries):
         # At least one of the slices that were found is truly this bad.
-        ps = [p_below(t.basis, bound, design_effect) for t in basis.tested]
+        ps = [p_below(t.basis, bound, max(design_effect, t.design_effect)) for t in basis.tested]
         return min(benjamini_hochberg(ps))
-    return _smallest_alpha(lambda alpha: upper(basis, alpha, design_effect) < bound)
+    seen, times = _accusing(basis)
+    return min(1.0, times * _smallest_alpha(lambda a: upper(seen, a, design_effect) < bound))
 
 
 def p_above(basis: Basis, bound: float, design_effect: float = 1.0) -> float:
@@ -58,8 +59,22 @@ def p_above(basis: Basis, bound: float, design_effect: float = 1.0) -> float:
         return _paired_p(basis, bound, design_effect, sign=-1.0)
     if isinstance(basis, Discoveries):
         # The worst of them is above only if each of them is.
-        return max(p_above(t.basis, bound, design_effect) for t in basis.tested)
-    return _smallest_alpha(lambda alpha: lower(basis, alpha, design_effect) > bound)
+        return max(
+            p_above(t.basis, bound, max(design_effect, t.design_effect)) for t in basis.tested
+        )
+    seen, times = _accusing(basis)
+    return min(1.0, times * _smallest_alpha(lambda a: lower(seen, a, design_effect) > bound))
+
+
+def _accusing(basis: Basis) -> tuple[Basis, float]:
+    """What harm is demonstrated from, and by what its p-value is multiplied.
+
+    Rows that nobody saw may keep a slice from being cleared; they accuse and excuse nobody. The
+    limits of an excess join two normal tails, which are too thin far out, where Holm asks.
+    """
+    if isinstance(basis, Moments):
+        return basis.model_copy(update={"span": 0.0}), 1.0
+    return basis, 2.0 if isinstance(basis, Excess) else 1.0
 
 
 def _paired_p(basis: Paired, bound: float, design_effect: float, *, sign: float) -> float:

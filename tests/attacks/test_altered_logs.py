@@ -23,6 +23,8 @@ def world(tmp_path):
 
 def entry(i, *, result="FAILED"):
     return Entry(
+        artefact="c" * 64,
+        policy="d" * 64,
         verdict_sha256=f"{i:064x}",
         evidence_sha256="2" * 64,
         baseline="b" * 64,

@@ -19,6 +19,8 @@ from govprune.promotion import promote, verify_served
 from govprune.registries.local import LocalRegistry
 
 ENTRY = Entry(
+    artefact="c" * 64,
+    policy="d" * 64,
     verdict_sha256="1" * 64,
     evidence_sha256="2" * 64,
     baseline="b" * 64,

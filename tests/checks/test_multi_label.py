@@ -230,3 +230,33 @@ def test_no_more_rows_are_listed_than_asked_for_and_all_are_counted(tmp_path):
     assert len(figure.rows) == 5
     assert "5 of 30 rows" in figure.title
     assert not [i for i in FLIPS.measure(given, FLIPS.params(exemplars=0)) if isinstance(i, Figure)]
+
+
+def test_a_candidate_that_says_yes_to_every_label_fails(tmp_path):
+    """Every recall rises, and hardly any row was right as a whole before: its false alarms tell."""
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 2, (3000, 6))
+    wrong = random.random(truth.shape) < 0.2
+    columns = {f"y{i}": truth[:, i] for i in range(6)}
+    columns |= {f"b{i}": np.where(wrong[:, i], 1 - truth[:, i], truth[:, i]) for i in range(6)}
+    columns |= {f"c{i}": np.ones(3000, dtype=int) for i in range(6)}
+    pl.DataFrame(columns).write_parquet(tmp_path / "yes.parquet")
+    read = read_predictions(
+        EvaluationSection(
+            file="yes.parquet", label=tuple(f"y{i}" for i in range(6)), task="multi-label"
+        ),
+        PredictionsSection(
+            baseline=tuple(f"b{i}" for i in range(6)), candidate=tuple(f"c{i}" for i in range(6))
+        ),
+        SlicePolicy(),
+        root=tmp_path,
+    )
+    given = Case(
+        step=Step(name="step", kind="artefacts"), models=None, data=read.data, fine_tuning=(),
+        members=None, baseline_scores=read.baseline, candidate_scores=read.candidate, seed=0,
+    )  # fmt: skip
+    spared = Rule(id="spared", check="slice-performance", metric="specificity-change",
+                  over="whole", at_least=-0.02)  # fmt: skip
+    plan = make_plan(Policy(name="p", rules=(spared,)), given.data.profile)
+    found = judge(plan, list(SLICE_PERFORMANCE.measure(given, SLICE_PERFORMANCE.params())))
+    assert {f.status for f in found} == {"fail"}

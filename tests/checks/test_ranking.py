@@ -58,7 +58,19 @@ def ruled(given: Case) -> dict[str, str]:
 
 
 def bases(given: Case):
-    return {m.slice: m.basis for m in RANKING.measure(given, RANKING.params())}
+    measured = RANKING.measure(given, RANKING.params())
+    return {m.slice: m.basis for m in measured if m.metric == "auc-change"}
+
+
+def test_a_group_that_sinks_as_a_whole_fails_although_its_own_order_stands(tmp_path):
+    columns = people()
+    in_b = np.array(columns["group"]) == "b"
+    given = case(tmp_path, columns | {"after": columns["before"] - 3.0 * in_b})
+    rule = Rule(id="r", check="ranking", metric="positives-auc-change", at_least=-0.02)
+    plan = make_plan(Policy(name="p", rules=(rule,)), given.data.profile)
+    found = judge(plan, list(RANKING.measure(given, RANKING.params())))
+    assert ruled(given)["group=b"] == "pass"
+    assert {f.question.slice: f.status for f in found}["group=b"] == "fail"
 
 
 def test_a_group_whose_order_is_spoiled_fails_and_the_other_passes(tmp_path):

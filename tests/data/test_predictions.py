@@ -8,6 +8,7 @@ import pytest
 
 from govprune.data import read_predictions
 from govprune.errors import SubjectError
+from govprune.evidence.entry import tried
 from govprune.job import EvaluationSection, PredictionsSection
 from govprune.policy.rules import SlicePolicy
 
@@ -86,20 +87,33 @@ def test_models_and_rows_are_named_by_their_values_not_by_the_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("column", "role"), [("base", "baseline"), ("cand", "candidate"), ("g", "evaluation")]
+    ("column", "role"), [("base", "baseline"), ("cand", "candidate"), ("y", "evaluation")]
 )
 def test_one_changed_cell_changes_who_is_meant(tmp_path, column, role):
     data = columns()
     cells = list(data[column])
-    cells[7] = "p" if cells[7] == "q" else "q" if cells[7] == "p" else 1 - cells[7]
+    cells[7] = 1 - cells[7]
     before, after = (digests(read(tmp_path, d)) for d in (data, data | {column: cells}))
     assert {r for r in before if before[r] != after[r]} == {role}
 
 
-def test_a_cell_cannot_move_to_its_neighbour_unseen(tmp_path):
-    one = columns(20, g=["ab", "c"] * 10)
-    two = columns(20, g=["a", "bc"] * 10)
-    assert digests(read(tmp_path, one))["evaluation"] != digests(read(tmp_path, two))["evaluation"]
+def test_other_names_encodings_and_slices_are_no_other_model(tmp_path):
+    """None of these is a fresh attempt."""
+    data = columns()
+    first = digests(read(tmp_path, data))
+    texts = {k: ["ab"[i] for i in data[k]] for k in ("y", "base", "cand")}
+    renamed = data | {"truth": data["y"], "old": data["base"], "new": data["cand"]}
+    said = {"baseline": "old", "candidate": "new"}
+    assert digests(read(tmp_path, data | texts)) == first
+    assert digests(read(tmp_path, renamed, label="truth", said=said)) == first
+    assert digests(read(tmp_path, data, slices=())) == first
+
+
+def test_a_file_said_to_be_the_model_hides_no_attempt(tmp_path):
+    (tmp_path / "vendor.onnx").write_bytes(b"weights")
+    plain = read(tmp_path, columns())
+    named = read(tmp_path, columns(), said={"candidate_file": "vendor.onnx"})
+    assert tried(plain.subjects, "candidate") == tried(named.subjects, "candidate")
 
 
 def test_the_file_of_a_model_stands_for_it_where_it_is_given(tmp_path):

@@ -24,6 +24,8 @@ def world(tmp_path):
 
 def entry(candidate="c", *, result="PASSED", baseline="b", evaluation="e"):
     return Entry(
+        artefact="c" * 64,
+        policy="d" * 64,
         verdict_sha256="1" * 64,
         evidence_sha256="2" * 64,
         baseline=baseline * 64,
@@ -125,7 +127,8 @@ folder, mark = Path(sys.argv[1]), sys.argv[2]
 keys = load_signing_keys(folder / "keys" / "gate.key")
 for i in range(15):
     Log(folder / "log").append(Entry(
-        verdict_sha256=f"{i:064x}", evidence_sha256="2" * 64, baseline="b" * 64,
+        artefact="c" * 64, policy="d" * 64, verdict_sha256=f"{i:064x}",
+        evidence_sha256="2" * 64, baseline="b" * 64,
         evaluation="e" * 64, candidate=mark * 64, result="PASSED", time="2026-03-01T12:00:00Z",
     ), keys)
 """

@@ -95,7 +95,12 @@ def test_scores_are_refused_by_packs_on_answers_and_asked_by_their_own():
 
     blocking = [q for q in policy.make_plan(load("ranking"), profile("ranking")).questions
                 if q.severity == "block"]  # fmt: skip
-    assert {q.rule for q in blocking} == {"area-holds", "no-slice-loses-area"}
+    assert {q.rule for q in blocking} == {
+        "area-holds",
+        "no-slice-loses-area",
+        "no-group-sinks",
+        "no-group-rises-wrongly",
+    }
 
 
 def answered(plan, **instead):
