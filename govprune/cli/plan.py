@@ -38,7 +38,7 @@ MARKS = {"stated": " ", "wider": "w", "too-small": "s"}
 @click.option("--policy", "policy_name", help="Policy file or pack instead of the job's.")
 @click.option("--churn", type=click.FloatRange(0.0001, 0.5), default=0.01, show_default=True,
               help="Share of answers that a harmless candidate changes.")  # fmt: skip
-@click.option("--attempt", type=click.IntRange(1, 1_000_000), default=1, show_default=True,
+@click.option("--attempt", type=click.IntRange(1, 1_000_000),
               help="How-manieth candidate on the same baseline and data.")  # fmt: skip
 @click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text")
 @predictions.options
@@ -47,7 +47,7 @@ def command(
     job: Path,
     policy_name: str | None,
     churn: float,
-    attempt: int,
+    attempt: int | None,
     kind: str,
     verbose: bool,  # noqa: FBT001 click passes flags so
     **given: Any,
@@ -58,12 +58,13 @@ def command(
     noticed. Runs no step, loads no model, looks at no answer and spends no attempt.
     """
     from .. import job as jobs
-    from ..gate.inputs import prepare
+    from ..gate.inputs import next_attempt, prepare
     from ..policy import make_plan
     from ..policy.foresight import foresee
 
     source = predictions.job_of(given, policy=policy_name, out=None) or jobs.load(job)
     chosen, data, answers = prepare(source, policy_name)
+    attempt = attempt or next_attempt(source, data, answers)
     plan = make_plan(chosen.policy, data.profile, attempt=attempt)
     foresight = foresee(plan, churn=churn)
     if kind == "json":
@@ -174,7 +175,7 @@ def _cells(p: "Prospect") -> dict[str, str]:
     loss = -loss if loss is not None and q.at_most is None else loss
     return {
         "rows": f"{q.n:,}",
-        "fewest": f"{q.floor:,}",
+        "fewest": "—" if q.floor is None else f"{q.floor:,}",
         "bound": bound,
         "clears": _percent(p.passes),
         "churn ≤": "none" if p.most_churn is None else _churn(p.most_churn),

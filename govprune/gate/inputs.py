@@ -19,12 +19,14 @@ from ..data import (
     with_confidence,
 )
 from ..errors import InputError, PolicyError
+from ..evidence.entry import tried
 from ..evidence.keys import SigningKeys, load_signing_keys
+from ..evidence.log import Log
 from ..frameworks import check_controls
 from ..job import FineTuningSection, JobSource
 from ..lineage import Step
 from ..policy import PolicySource, make_plan
-from ..subjects import Subject
+from ..subjects import Subject, describe
 
 if TYPE_CHECKING:
     from ..models import Model
@@ -118,6 +120,28 @@ def prepare(
         data = with_confidence(predictions.data, predictions.baseline, slices)
     make_plan(chosen.policy, data.profile)  # a policy that cannot be asked of this data, said early
     return chosen, data, predictions
+
+
+ROLES = ("baseline", "evaluation", "candidate")
+"""What makes an attempt: another candidate for the same baseline on the same data."""
+UNKNOWN = "0" * 64
+"""Digest of a candidate that its step has yet to make."""
+
+
+def next_attempt(source: JobSource, data: EvaluationData, answers: Predictions | None) -> int:
+    """Ask the job's log the how-manieth candidate this would be."""
+    log = Log(source.root / source.job.log)
+    if answers is not None:
+        return log.attempt(*(tried(answers.subjects, role) for role in ROLES))
+    files = {"baseline": source.job.baseline, "candidate": source.job.candidate}
+    digests = {"evaluation": data.table.subject.sha256}
+    for role, model in files.items():
+        path = None if model is None else source.root / model.weights
+        made = path is not None and path.is_file()
+        digests[role] = (
+            describe(path, role=role, root=source.root).sha256 if made and path else UNKNOWN
+        )
+    return log.attempt(*(digests[role] for role in ROLES))
 
 
 def target(source: JobSource, out: Path | None) -> Path:

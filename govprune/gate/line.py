@@ -19,7 +19,7 @@ from ..evidence.statement import Environment, Evidence
 from ..measurements import Figure, Measurement, Unmeasured
 from ..policy import Plan, PolicySource, Verdict, make_plan
 from .card import render_card
-from .inputs import Inputs, fine_tuning
+from .inputs import ROLES, Inputs, fine_tuning
 
 if TYPE_CHECKING:
     from ..checks import Case
@@ -32,8 +32,6 @@ PACKAGES = (
     "torch", "numpy", "scipy", "fairlearn", "adversarial-robustness-toolbox", "scikit-learn",
     "polars", "pyarrow", "pandas", "safetensors", "pydantic", "weasyprint", "pyhanko",
 )  # fmt: skip
-ROLES = ("baseline", "evaluation", "candidate")
-"""What makes an attempt: another candidate for the same baseline on the same data."""
 PROGRAM_KINDS = ("a torch.export program", "a TorchScript program")
 NO_MODEL = "only predictions were given; this can be measured on models only"
 EXIT_CODES = {"PASSED": 0, "FAILED": 1, "UNDECIDED": 3}

@@ -18,6 +18,7 @@ from ..records import refusal
 from .inputs import (
     Inputs,
     load_policy,
+    next_attempt,
     prepare,
     refuse_existing,
     refuse_unsigned,
@@ -99,8 +100,9 @@ def plan_only(
     Slices by the baseline's confidence are left out where that would take the model.
     """
     source = path if isinstance(path, JobSource) else job.load(Path(path))
-    chosen, data, _ = prepare(source, policy_name)
-    return make_plan(chosen.policy, data.profile)
+    chosen, data, answers = prepare(source, policy_name)
+    attempt = next_attempt(source, data, answers)
+    return make_plan(chosen.policy, data.profile, attempt=attempt)
 
 
 def gate_step(

@@ -98,7 +98,8 @@ def test_one_changed_byte_anywhere_is_exit_code_4(gated, govprune, target):
 def test_an_archive_is_judged_where_torch_cannot_be_imported(gated):
     for command, code in (
         (["judge", "bundle", "--policy", "policy.yaml"], 0),
-        (["judge", "bundle", "--policy", "credit"], 3),
+        (["judge", "bundle", "--policy", "predictions"], 3),
+        (["judge", "bundle", "--policy", "credit"], 2),  # it cuts finer than the archive was cut
         (["verify", "bundle"], 0),
         (["explain", "bundle", "no-slice-loses-accuracy"], 0),
         (["promote", "bundle", "--to", "small"], 0),

@@ -70,6 +70,45 @@ def test_rewriting_the_file_is_no_fresh_start(answers, govprune):
     assert "attempt 2" in govprune("explain", "second", "accuracy-holds").out
 
 
+def test_a_dry_run_foresees_the_attempt_that_the_log_would_count(answers, govprune):
+    govprune(*arguments("base", "hurt"))
+    shown = govprune(*arguments("base", "same", "--dry-run", "--format", "json"))
+    assert json.loads(shown.out)["attempt"] == 2
+
+
+def test_other_answers_under_the_name_of_a_refused_file_are_not_promoted(answers, govprune):
+    (answers / "vendor.onnx").write_bytes(b"weights of somebody else")
+    named = ("--candidate-file", "vendor.onnx")
+    assert govprune(*arguments("base", "hurt", *named)).code == 1
+    assert govprune(*arguments("base", "same", *named, out="again")).code == 0
+    refused = govprune("promote", "again", "--to", "vendor")
+    assert refused.code == 1, refused
+    assert "other answers were gated as those of the same file" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--threshold", "50"), "gives every row one answer"),
+        (("--task", "ranking", "--positive", "0"), "less than chance"),
+    ],
+)
+def test_a_mistyped_threshold_or_direction_passes_nobody(answers, govprune, more, message):
+    policy = "ranking" if "ranking" in more else "predictions"
+    done = govprune(*arguments("base_p", "hurt_p", *more, policy=policy))
+    assert done.code == 2, done
+    assert message in done.err
+
+
+def test_a_baseline_of_one_answer_is_no_yardstick(answers, govprune):
+    pl.read_parquet("answers.parquet").with_columns(
+        no=pl.lit(0), nearly=(pl.col("y") == 9).cast(int)
+    ).write_parquet("answers.parquet")
+    done = govprune(*arguments("no", "base"))
+    assert done.code == 2
+    assert "answers '0' to every row" in done.err
+
+
 def test_answers_without_a_file_cannot_be_promoted_and_with_one_they_can(answers, govprune):
     govprune(*arguments("base", "same"))
     refused = govprune("promote", "bundle", "--to", "vendor")
