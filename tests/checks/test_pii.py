@@ -19,8 +19,7 @@ def case(*tables, retrains=True):
     """The scan looks at the step and the tables alone; nothing else of the case is filled."""
     return Case(
         step=Step(name="tune", kind="callable", retrains=retrains),
-        baseline=None,
-        candidate=None,
+        models=None,
         data=None,
         fine_tuning=tables,
         members=None,
@@ -33,7 +32,9 @@ def case(*tables, retrains=True):
 def table(folder, name, columns):
     path = folder / name
     pl.DataFrame(columns).write_parquet(path)
-    return Table(path=path, name=name, subject=describe(path, role="fine-tuning", root=folder))
+    return Table(
+        path=path, name=name, subject=describe(path, role="fine-tuning", root=folder), key=b""
+    )
 
 
 def measured(given):
