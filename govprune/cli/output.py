@@ -95,7 +95,8 @@ def plain(text: str) -> str:
 def where(q: Question) -> str:
     """Name what a question is about: `all rows, class yes`."""
     name = "all rows" if q.slice == "all" else q.slice
-    return plain(name if q.label is None else f"{name}, class {q.label}")
+    # One line: a class that is called "x\nPASSED" must not write a line of its own.
+    return plain(name if q.label is None else f"{name}, class {q.label}").replace("\n", "\\n")
 
 
 def next_steps(*steps: str) -> str:
