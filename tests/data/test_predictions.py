@@ -200,3 +200,54 @@ def test_a_broken_file_is_refused_without_a_traceback(tmp_path):
             SlicePolicy(),
             root=tmp_path,
         )
+
+
+# --- columns that no table of answers should have
+
+
+def spoiled(folder, **columns_):
+    """A file written by pyarrow, which polars would refuse to make."""
+    data = columns()
+    names = {k: pa.array(v) for k, v in data.items()} | columns_
+    pq.write_table(pa.table(list(names.values()), names=list(names)), folder / "odd.parquet")
+    return read_predictions(
+        EvaluationSection(file="odd.parquet", label="y", slices=("g",)),
+        PredictionsSection(baseline="base", candidate="cand"),
+        SlicePolicy(),
+        root=folder,
+    )
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"g": pa.array([[1]] * 60)},
+        {"cand": pa.array([{"v": 1}] * 60)},
+        {"y": pa.array([b"\xff\xfe"] * 60, pa.binary())},
+        {"cand": pa.array([2**64 - 1] * 60, pa.uint64())},
+    ],
+    ids=["nested slice", "struct of answers", "bytes", "huge"],
+)
+def test_columns_that_hold_no_answers_are_refused_in_a_sentence(tmp_path, column):
+    with pytest.raises(SubjectError, match=r"odd\.parquet: "):
+        spoiled(tmp_path, **column)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    data = columns()
+    arrays = [pa.array(v) for v in (*data.values(), data["cand"])]
+    pq.write_table(pa.table(arrays, names=[*data, "cand"]), tmp_path / "odd.parquet")
+    with pytest.raises(SubjectError, match="two columns are called 'cand'"):
+        read_predictions(
+            EvaluationSection(file="odd.parquet", label="y"),
+            PredictionsSection(baseline="base", candidate="cand"),
+            SlicePolicy(),
+            root=tmp_path,
+        )
+
+
+def test_a_category_without_a_row_is_no_group(tmp_path):
+    codes = pa.array(np.arange(60) % 2, pa.int8())
+    column = pa.DictionaryArray.from_arrays(codes, pa.array(["M", "F", "X"]))
+    found = spoiled(tmp_path, g=column)
+    assert [s.name for s in found.data.profile.slices] == ["all", "g=F", "g=M"]
