@@ -11,6 +11,7 @@ from .subjects import Task
 Scope = Literal["whole", "slice", "slice-label", "attribute"]
 Rows = Literal["all", "label", "other", "positive", "negative", "none"]
 Needs = Literal["answers", "scores", "model"]
+Unit = Literal["points", "share", "ratio", "count", "difference", "bits"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Metric:
     """One question in all, one per slice, one per slice and class, or one per slice attribute."""
     rows: Rows
     """Which rows are its denominator; `none` where it is not a proportion of evaluation rows."""
-    unit: Literal["points", "share", "ratio", "count", "difference", "bits"]
+    unit: Unit
     kinds: tuple[str, ...]
     """What may answer it; a proportion of rows is never answered by a bare number."""
 
@@ -42,12 +43,19 @@ class CheckEntry:
     """What kind of answer it can be asked of."""
 
 
-def _m(id: str, title: str, scope: Scope, rows: Rows, unit: str, *kinds: str) -> Metric:  # noqa: A002 the field's name
-    return Metric(id, title, scope, rows, unit, kinds)  # type: ignore[arg-type]  # spelled below
+def _m(name: str, title: str, scope: Scope, rows: Rows, unit: Unit, *kinds: str) -> Metric:
+    return Metric(name, title, scope, rows, unit, kinds)
 
 
 ANY_TASK: tuple[Task, ...] = ("classification", "multi-label", "regression", "ranking")
 CLASSES: tuple[Task, ...] = ("classification", "multi-label")
+
+WHOSE: tuple[tuple[str, str, Unit], ...] = (
+    ("-change", "", "points"),
+    ("", " of the candidate", "share"),
+    ("-of-the-baseline", " of the baseline", "share"),
+)
+"""How a disparity's name ends, how its title does, and its unit: a change, or a model's own."""
 
 CATALOGUE: tuple[CheckEntry, ...] = (
     CheckEntry("slice-performance", "Accuracy lost per slice", "performance and fairness", (
@@ -82,8 +90,7 @@ CATALOGUE: tuple[CheckEntry, ...] = (
                 ("equalized-odds-difference", "Equalized odds difference"),
                 ("equalized-odds-ratio", "Equalized odds ratio"),
             )
-            for what, of, unit in (("-change", "", "points"), ("", " of the candidate", "share"),
-                                   ("-of-the-baseline", " of the baseline", "share"))
+            for what, of, unit in WHOSE
         ),
     ), "answers"),
     CheckEntry("regression-error", "Error and bias of predicted numbers per slice",

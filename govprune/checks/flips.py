@@ -9,6 +9,7 @@ forget?": not one candidate's noise, but what compression itself forgets.
 import hashlib
 import hmac
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -88,10 +89,10 @@ def _figure(case: Case, rows: Codes, total: int) -> Figure:
     truth, classes = case.data.labels, case.data.classes
     confident = case.baseline_scores.logits is not None
 
-    def name(said: object) -> str:
+    def name(said: Any) -> str:
         if isinstance(said, np.ndarray):
             return ", ".join(c for c, yes in zip(classes, said, strict=True) if yes) or "none"
-        return classes[int(said)]  # type: ignore[call-overload]  # a class index
+        return classes[int(said)]
 
     return Figure(
         check="flips",

@@ -35,18 +35,18 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """Lists commands without importing them: `govprune --help` stays fast."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order people need them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 click's
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command's module."""
         if cmd_name not in COMMANDS:
             return None
         found: click.Command = import_module(f".{cmd_name}", __package__).command
         return found
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 click's
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands from their one-line summaries."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))

@@ -42,7 +42,7 @@ def command(
     rule: str | None,
     policy_name: str | None,
     keys: tuple[Path, ...],
-    verbose: bool,  # noqa: FBT001 click passes flags so
+    verbose: bool,
 ) -> int:
     """Explain RULE of BUNDLE: requirement, numbers, method, and what would change the verdict.
 

@@ -71,7 +71,7 @@ class Pack(click.ParamType):  # type: ignore[type-arg]  # older click has no typ
 
     name = "pack"
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 click's signature
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Show every pack in --help."""
         return f"[{'|'.join(_packs())}]"
 
@@ -102,7 +102,7 @@ def _packs() -> list[str]:
 @click.option("--slices", help="Group columns, comma-separated.")
 @click.option("--pack", type=Pack(), help="Policy to start from.")
 @click.option("--yes", is_flag=True, help="Ask nothing; use defaults for what is not given.")
-def command(folder: Path, yes: bool, **given: str | None) -> int:  # noqa: FBT001 click's way
+def command(folder: Path, yes: bool, **given: str | None) -> int:
     """Write govprune.yaml and policy.yaml; asks for what no option says."""
     from ..errors import InputError
 

@@ -21,7 +21,7 @@ def command(
     policy_name: str,
     keys: tuple[Path, ...],
     kind: str,
-    verbose: bool,  # noqa: FBT001 click passes flags so
+    verbose: bool,
 ) -> int:
     """Judge the measurements in BUNDLE under another policy.
 

@@ -49,7 +49,7 @@ def command(
     churn: float,
     attempt: int | None,
     kind: str,
-    verbose: bool,  # noqa: FBT001 click passes flags so
+    verbose: bool,
     **given: Any,
 ) -> int:
     """Say what the policy can decide on the data of JOB (default: govprune.yaml).

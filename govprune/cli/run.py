@@ -34,11 +34,11 @@ def command(
     out: Path | None,
     key: Path | None,
     policy_name: str | None,
-    dry_run: bool,  # noqa: FBT001 click passes flags so
-    unsafe_unsigned: bool,  # noqa: FBT001 click passes flags so
-    unsafe_load: bool,  # noqa: FBT001 click passes flags so
+    dry_run: bool,
+    unsafe_unsigned: bool,
+    unsafe_load: bool,
     kind: str,
-    verbose: bool,  # noqa: FBT001 click passes flags so
+    verbose: bool,
     **given: Any,
 ) -> int:
     """Gate the candidate that JOB (default: govprune.yaml) names.

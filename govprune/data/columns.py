@@ -31,6 +31,13 @@ class Coded:
     codes: Column
     """Shape (rows,): index into `levels`, in the smallest integers that hold it."""
 
+    @property
+    def first_missing(self) -> int | None:
+        """Number of the first row without a value, from 1; None where all have one."""
+        if None not in self.levels:
+            return None
+        return int(np.argmax(self.codes == self.levels.index(None))) + 1
+
     def renamed(self, levels: list[str]) -> "Coded":
         """Give each level a text, and one code to levels of one text; sorted."""
         ordered = sorted(set(levels))

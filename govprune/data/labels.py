@@ -47,8 +47,7 @@ def read_labels(read: Reader, section: EvaluationSection, path: Path) -> Labels:
             )
         return Labels(target, (), None)
     coded = encode(read(names[0]), name=names[0], path=path)
-    if None in coded.levels:
-        row = int(np.argmax(coded.codes == coded.levels.index(None))) + 1
+    if row := coded.first_missing:
         raise SubjectError(f"{path}: row {row} has no label")
     if any(isinstance(value, float) for value in coded.levels):
         raise SubjectError(

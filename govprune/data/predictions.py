@@ -176,8 +176,7 @@ def _scores(
         values = numbers(read(name), name=name, path=path)
         return _ranked(values, name, labels, section, said, path)
     coded = encode(read(name), name=name, path=path)
-    if None in coded.levels:
-        row = int(np.argmax(coded.codes == coded.levels.index(None))) + 1
+    if row := coded.first_missing:
         raise SubjectError(f"{path}: row {row} has no prediction in '{name}'")
     if any(isinstance(value, float) for value in coded.levels):
         raise SubjectError(

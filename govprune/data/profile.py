@@ -101,8 +101,7 @@ def read_clusters(read: Reader, section: EvaluationSection, path: Path) -> Codes
     if section.cluster is None:
         return None
     coded = encode(read(section.cluster), name=section.cluster, path=path)
-    if None in coded.levels:
-        row = int(np.argmax(coded.codes == coded.levels.index(None))) + 1
+    if row := coded.first_missing:
         raise SubjectError(f"{path}: row {row} belongs to no cluster ('{section.cluster}')")
     return coded.codes.astype(np.int64)
 
