@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -54,12 +55,66 @@ def open_regular(path: Path) -> int:
     return fd
 
 
+PIECE = 1 << 20
+"""Bytes that are read at once: what fits beside the hash in a core's cache."""
+
+State = tuple[int, ...]
+
+
+def state_of(info: os.stat_result) -> State:
+    """Return what tells whether a file is still the one it was: device, inode, size, times."""
+    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns
+
+
+def digest_open(
+    fd: int, name: str, *, buffer: bytearray, counted: Callable[[int], None] | None = None
+) -> tuple[str, State]:
+    """Hash an open file from its start to the size it has, through a buffer that is used again.
+
+    Args:
+        fd: The file, opened for reading.
+        name: What to call it in an error.
+        buffer: Where pieces are read to; its length is the size of a piece.
+        counted: Told the bytes of each piece once they are hashed; what it raises ends the reading.
+
+    Returns:
+        SHA-256 (hex), and the state the file was in before and after.
+
+    Raises:
+        SubjectError: It changed meanwhile, or cannot be read.
+    """
+    before = os.fstat(fd)
+    sha256, view, size = hashlib.sha256(), memoryview(buffer), 0
+    try:
+        # The size that was promised and not a byte more: a file that grows has an end, too.
+        while size < before.st_size and (read := os.readv(fd, (buffer,))):
+            sha256.update(view[:read])
+            size += read
+            if counted is not None:
+                counted(read)
+    except OSError as error:
+        raise SubjectError(f"{name}: cannot be read ({error.strerror}); restore it") from error
+    state = state_of(before)
+    if size != before.st_size or state_of(os.fstat(fd)) != state:
+        raise SubjectError(
+            f"{name}: changed while it was read; stop what writes there, then run again"
+        )
+    return sha256.hexdigest(), state
+
+
 def describe(path: Path, *, role: str, root: Path) -> Subject:
-    """Hash the file at `path` in one pass and return it as a subject named relative to `root`."""
+    """Hash the file at `path` in one pass and return it as a subject named relative to `root`.
+
+    Raises:
+        SubjectError: It is no regular file, cannot be read, or changed meanwhile.
+    """
     fd = open_regular(path)
-    with os.fdopen(fd, "rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        size = os.fstat(fd).st_size
+        buffer = bytearray(min(PIECE, max(size, 1)))
+        sha256, _ = digest_open(fd, str(path), buffer=buffer)
+    finally:
+        os.close(fd)
     name = os.path.relpath(path.resolve(), root.resolve()).replace(os.sep, "/")
     return Subject(role=role, name=name, sha256=sha256, size=size)
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "Explain one rule of a bundle: the numbers, the method, what would change it.",
     "card": "Render the card of a bundle again, as HTML or PDF.",
     "verify": "Verify a bundle, or what a registry serves, offline.",
+    "digest": "Name a model by all its files, or say which of them changed.",
     "promote": "Verify a bundle and move an alias to its candidate.",
     "rollback": "Move an alias back to the model before, verified again.",
     "policy": "Check policies (lint) and export their JSON Schema (schema).",
