@@ -1,65 +1,10 @@
-"""What the step saved, counted in the file that ships, against what it claims.
-
-Sparsity and bits are counted over weight matrices (tensors of two or more dimensions): biases and
-normalisation are not what compression claims are about.
-"""
+"""What the step saved, counted in the file that ships, against what it claims."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from ..measurements import Exact, Figure, Measurement
-from ..models import Model
-from ..records import Record
+from ..models.contents import Contents, contents
 from .base import Case, Check, NoParams
-
-if TYPE_CHECKING:
-    import torch
-
-
-class Contents(Record):
-    """What a weights file holds."""
-
-    weights: int
-    zeros: int
-    bits: float
-    """Per weight, averaged."""
-    size: int
-    """Bytes of the file."""
-    masks: int
-
-    @property
-    def sparsity(self) -> float:
-        """Share of weights that are zero."""
-        return self.zeros / self.weights if self.weights else 0.0
-
-
-def contents(model: Model) -> Contents:
-    """Count weights, zeros and bits."""
-    matrices = {n: t for n, t in model.tensors.items() if _is_weight(n, t)}
-    weights = sum(t.numel() for t in matrices.values())
-    return Contents(
-        weights=weights,
-        zeros=sum(int((_effective(n, t, model.tensors) == 0).sum()) for n, t in matrices.items()),
-        bits=sum(t.numel() * t.element_size() * 8 for t in matrices.values()) / max(weights, 1),
-        size=model.weights.size,
-        masks=sum(_mask_of(name) in model.tensors for name in model.tensors),
-    )
-
-
-def _is_weight(name: str, tensor: "torch.Tensor") -> bool:
-    return tensor.ndim >= 2 and not name.endswith(("_mask", "_scale"))
-
-
-def _mask_of(name: str) -> str | None:
-    """Name of the pruning mask that torch.nn.utils.prune keeps beside `..._orig`."""
-    return f"{name.removesuffix('_orig')}_mask" if name.endswith("_orig") else None
-
-
-def _effective(
-    name: str, tensor: "torch.Tensor", tensors: "dict[str, torch.Tensor]"
-) -> "torch.Tensor":
-    mask = tensors.get(_mask_of(name) or "")
-    return tensor if mask is None else tensor * mask
 
 
 def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
@@ -80,7 +25,10 @@ def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
         or after.size < 0.99 * before.size
         or after.weights < 0.99 * before.weights
     )
-    yield _exact("compressed", float(saved), after.weights)
+    remarks = [
+        f"the {m.role}: {said}" for m in (case.baseline, case.candidate) for said in m.remarks
+    ]
+    yield _exact("compressed", float(saved), after.weights, *remarks)
     yield _exact("masks-left", after.masks, after.weights)
     yield _exact("sparsity", after.sparsity, after.weights)
     yield _exact("bits-per-weight", after.bits, after.weights)
@@ -104,6 +52,12 @@ def _errors(case: Case, before: Contents, after: Contents) -> Iterator[tuple[str
         ratio = after.size / before.size
         # A smaller file than claimed breaks no promise.
         yield "file size", max(ratio - claim.size_ratio, 0.0) / claim.size_ratio
+    if claim.parameters_ratio is not None:
+        ratio = after.parameters / max(before.parameters, 1)
+        yield "parameters", abs(ratio - claim.parameters_ratio) / claim.parameters_ratio
+    if claim.pattern is not None:
+        (found,) = [g for g in after.groups if g[0] == claim.pattern]
+        yield f"pattern {claim.pattern}", found[2] / found[1] if found[1] else 1.0
 
 
 def _rows(case: Case, before: Contents, after: Contents) -> tuple[tuple[str, ...], ...]:
@@ -113,26 +67,24 @@ def _rows(case: Case, before: Contents, after: Contents) -> tuple[tuple[str, ...
         return "" if value is None else text.format(value)
 
     return (
+        ("parameters", f"{before.parameters:,}", f"{after.parameters:,}",
+         claimed(claim.parameters_ratio, "× {:.2f}")),
         ("weights", f"{before.weights:,}", f"{after.weights:,}", ""),
-        (
-            "zero weights",
-            f"{before.sparsity:.1%}",
-            f"{after.sparsity:.1%}",
-            claimed(claim.sparsity, "{:.1%}"),
-        ),
-        (
-            "bits per weight",
-            f"{before.bits:.1f}",
-            f"{after.bits:.1f}",
-            claimed(claim.bits, "{:.1f}"),
-        ),
-        (
-            "file, bytes",
-            f"{before.size:,}",
-            f"{after.size:,}",
-            claimed(claim.size_ratio, "× {:.2f}"),
-        ),
-    )
+        ("zero weights", f"{before.sparsity:.1%}", f"{after.sparsity:.1%}",
+         claimed(claim.sparsity, "{:.1%}")),
+        ("pattern of zeros", before.pattern or "none", after.pattern or "none",
+         claim.pattern or ""),
+        ("bits per weight", f"{before.bits:.1f}", f"{after.bits:.1f}",
+         claimed(claim.bits, "{:.1f}")),
+        ("file, bytes", f"{before.size:,}", f"{after.size:,}",
+         claimed(claim.size_ratio, "× {:.2f}")),
+        ("tensors, bytes after zlib", _bytes(before.packed), _bytes(after.packed), ""),
+        ("masks left in place", str(before.masks), str(after.masks), ""),
+    )  # fmt: skip
+
+
+def _bytes(size: int | None) -> str:
+    return "not tried" if size is None else f"{size:,}"
 
 
 def _exact(metric: str, value: float, n: int, *notes: str) -> Measurement:

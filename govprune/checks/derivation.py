@@ -1,16 +1,22 @@
 """Whether every weight of the candidate is explained by the baseline.
 
-A weight is explained when it is bit-equal to the baseline's, zero (pruned), or within half a step
-of it on a declared grid (8-bit `name` with `name_scale`). Anything else was trained, or tampered
-with: then the data that did it must be declared.
+A weight is explained when it is bit-equal to the baseline's, zero (pruned), the same number in a
+shorter type (cast), within half a step of it on a declared grid (quantised), or one of the
+channels that were kept (structured). Anything else was trained, or tampered with: then the data
+that did it must be declared. What a program or graph does with its weights is not compared.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import CheckError
 from ..measurements import Exact, Figure, Measurement
+from ..models.grids import Grid, grids
+from ..models.stored import masks_applied
 from .base import Case, Check, NoParams
+from .sliced_tensors import Kept, of_sliced
+from .tensor_origins import Origin, of_grid, of_plain, unexplained
 
 if TYPE_CHECKING:
     import torch
@@ -18,151 +24,152 @@ if TYPE_CHECKING:
 
 def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
     """Compare the two files tensor by tensor."""
-    if case.baseline.kind != case.candidate.kind:
+    found = origins(case.baseline.tensors, case.candidate.tensors)
+    if not found.in_common:
         raise CheckError(
             f"the baseline is {case.baseline.kind}, the candidate {case.candidate.kind}: their "
             "tensors have no names in common. Gate the export by itself, then what was done to it"
         )
-    baseline, candidate = (_plain(m.tensors) for m in (case.baseline, case.candidate))
-    total = sum(t.numel() for t in candidate.values())
-    rows, notes, unexplained = [], [], 0
-    for name, tensor in baseline.items():
-        kind, strange = _explain(name, tensor, candidate)
-        unexplained += int(strange.sum()) if strange is not None else 0
-        if strange is not None and bool(strange.any()):
-            notes.append(_located(name, strange))
-        rows.append((name, f"{tensor.numel():,}", kind))
-    for name in sorted(candidate.keys() - baseline.keys()):
-        if not _is_scale(name, baseline, candidate):
-            unexplained += candidate[name].numel()
-            notes.append(f"{name}: not in the baseline")
-            rows.append((name, f"{candidate[name].numel():,}", "not in the baseline"))
+    found.tensors.sort(key=lambda item: item[0])
+    strange = sum(origin.strange for _, _, origin in found.tensors)
     declared = bool(case.fine_tuning)
-    how = _in_words(unexplained, total, declared=declared)
+    how = _in_words(strange, found.total, declared=declared)
+    notes = [_located(name, n, o) for name, n, o in found.tensors if o.strange]
     yield Measurement(
         check="derivation",
         metric="unexplained-weights",
-        basis=Exact(value=unexplained, n=total),
+        basis=Exact(value=strange, n=found.total),
         notes=(how, *notes[:10]),
     )
     yield Measurement(
         check="derivation",
         metric="undeclared-retraining",
-        basis=Exact(value=float(unexplained > 0 and not declared), n=total),
+        basis=Exact(value=float(strange > 0 and not declared), n=found.total),
         notes=(how, *notes[:3]),
     )
     yield Figure(
         check="derivation",
         title="Where each tensor comes from",
         columns=("tensor", "values", "explained as"),
-        rows=tuple(rows[:200]),
+        rows=tuple((name, f"{n:,}", origin.how) for name, n, origin in found.tensors[:200]),
     )
 
 
-def _is_scale(
-    name: str, baseline: "dict[str, torch.Tensor]", candidate: "dict[str, torch.Tensor]"
-) -> bool:
-    """Whether a new tensor is the step of a grid, and not a factor on weights left as they are."""
-    scaled = name.removesuffix("_scale")
-    return scaled != name and scaled in baseline and _on_grid(baseline[scaled], candidate, scaled)
+@dataclass
+class Origins:
+    """Where the tensors of a file come from."""
+
+    total: int
+    """Values in the candidate's file."""
+    in_common: int = 0
+    """Tensors whose names both files have."""
+    tensors: list[tuple[str, int, Origin]] = field(default_factory=list)
+    """Name, values and origin."""
 
 
-def _on_grid(base: "torch.Tensor", candidate: "dict[str, torch.Tensor]", name: str) -> bool:
-    """Whether the candidate stores this tensor as 8-bit numbers, less their zero, times a step."""
-    import torch
+def origins(before: "dict[str, torch.Tensor]", after: "dict[str, torch.Tensor]") -> Origins:
+    """Explain the tensors of a candidate's file by those of its baseline's."""
+    base_grids, baseline = grids(masks_applied(before))
+    candidate_grids, candidate = grids(masks_applied(after))
+    _named_by_fit(candidate_grids, candidate, baseline)
+    found = Origins(sum(t.numel() for t in candidate.values())
+                    + sum(g.stored.numel() for g in candidate_grids.values()))  # fmt: skip
+    kept = Kept()
+    # Matrices first: what they say of channels explains the biases beside them.
+    for name, tensor in sorted(baseline.items(), key=lambda item: -item[1].ndim):
+        origin = _explain(name, tensor, candidate, candidate_grids, kept)
+        found.in_common += name in candidate or name in candidate_grids
+        found.tensors.append((name, tensor.numel(), origin))
+    for name, grid in base_grids.items():
+        found.in_common += name in candidate_grids
+        found.tensors.append(
+            (name, grid.stored.numel(), _same_grid(grid, candidate_grids.get(name)))
+        )
+    known = baseline.keys() | base_grids.keys()
+    added = {name: grid.stored.numel() for name, grid in candidate_grids.items()}
+    added |= {name: tensor.numel() for name, tensor in candidate.items()}
+    for name in sorted(added.keys() - known):
+        neutral = name in candidate and _is_neutral(name, candidate[name])
+        how = "says nothing (a scale of 1, a zero of 0)" if neutral else "not in the baseline"
+        found.tensors.append((name, added[name], Origin(how, 0 if neutral else added[name])))
+    return found
 
-    stored = candidate.get(name)
-    return (
-        stored is not None
-        and stored.dtype in (torch.int8, torch.int16)
-        and stored.dtype != base.dtype
-        and f"{name}_scale" in candidate
-    )
+
+def _named_by_fit(
+    grids_found: "dict[str, Grid]",
+    candidate: "dict[str, torch.Tensor]",
+    baseline: "dict[str, torch.Tensor]",
+) -> None:
+    """Give nameless grids the names of the weights they fit best, of those of their shape."""
+    missing = [n for n in baseline if n not in candidate and n not in grids_found]
+    for name in [name for name in grids_found if name.startswith("_frozen_param")]:
+        grid = grids_found[name]
+        fitting = {
+            other: of_grid(baseline[other], grid).strange
+            for other in missing
+            if tuple(baseline[other].shape) == grid.shape
+        }
+        if fitting:
+            best = min(fitting, key=lambda other: fitting[other])
+            grids_found[best] = grids_found.pop(name)
+            missing.remove(best)
 
 
-def _in_words(unexplained: int, total: int, *, declared: bool) -> str:
-    if not unexplained:
-        return "every value is kept, zeroed or rounded from the baseline"
-    share = f"{unexplained:,} of {total:,} values are neither kept, zeroed nor rounded"
+def _explain(
+    name: str,
+    base: "torch.Tensor",
+    candidate: "dict[str, torch.Tensor]",
+    candidate_grids: "dict[str, Grid]",
+    kept: Kept,
+) -> Origin:
+    grid = candidate_grids.get(name)
+    if grid is not None:
+        if grid.shape == tuple(base.shape) and base.is_floating_point():
+            return of_grid(base, grid)
+        return unexplained("of another shape", grid.stored.numel())
+    other = candidate.get(name)
+    if other is None:
+        return unexplained("missing", base.numel())
+    if other.shape == base.shape:
+        return of_plain(base, other)
+    return of_sliced(base, other, kept)
+
+
+def _same_grid(before: Grid, after: Grid | None) -> Origin:
+    """Explain weights that were on a grid before the step: nothing may have moved."""
+    values = before.stored.numel()
+    if after is None:
+        return unexplained("missing", values)
+    pairs = [(before.stored, after.stored), (before.scale, after.scale)]
+    same = all(a.shape == b.shape and of_plain(a, b).strange == 0 for a, b in pairs)
+    zeros = (before.zero, after.zero)
+    same &= (zeros[0] is None) == (zeros[1] is None)
+    same &= zeros[0] is None or zeros[1] is None or zeros[0].equal(zeros[1])
+    return Origin("kept on its grid") if same else unexplained("on another grid", values)
+
+
+def _is_neutral(name: str, tensor: "torch.Tensor") -> bool:
+    """Whether this is the grid of an output that is not quantised, as torch.ao leaves behind."""
+    if tensor.numel() != 1:
+        return False
+    value = float(tensor)
+    return (name.endswith(".scale") and value == 1) or (name.endswith(".zero_point") and value == 0)
+
+
+def _in_words(strange: int, total: int, *, declared: bool) -> str:
+    if not strange:
+        return "every value is kept, zeroed, cast, rounded or cut from the baseline"
+    share = f"{strange:,} of {total:,} values are neither kept, zeroed, rounded nor cut"
     if declared:
         return f"re-trained: {share}; the data that touched the weights is declared"
     return f"{share}, and no data that could have changed them is declared"
 
 
-def _plain(tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
-    """Resolve pruning masks that were left in the file, and ONNX Runtime's zero points."""
-    import torch
-
-    state = dict(tensors)
-    for name in tensors:
-        base = name.removesuffix("_quantized")
-        zero = tensors.get(f"{base}_zero_point")
-        if base != name and zero is not None and f"{base}_scale" in tensors:
-            offset = zero.to(torch.int16).reshape(-1, *(1,) * (tensors[name].ndim - 1))
-            state[base] = state.pop(name).to(torch.int16) - (offset if zero.ndim else zero)
-            del state[f"{base}_zero_point"]
-    for name in tensors:
-        base = name.removesuffix("_orig")
-        if base != name and f"{base}_mask" in tensors:
-            state[base] = state.pop(name) * state.pop(f"{base}_mask")
-    return state
-
-
-def _explain(
-    name: str, base: "torch.Tensor", candidate: "dict[str, torch.Tensor]"
-) -> "tuple[str, torch.Tensor | None]":
-    """Say how a tensor is explained, and which of its values are not."""
-    import torch
-
-    if name not in candidate or candidate[name].shape != base.shape:
-        kind = "missing" if name not in candidate else "of another shape"
-        return kind, torch.ones_like(base, dtype=torch.bool)
-    other = candidate[name]
-    if _on_grid(base, candidate, name):
-        return _rounded(base, other, candidate[f"{name}_scale"])
-    if other.dtype != base.dtype:
-        return f"of another type ({other.dtype})", torch.ones_like(base, dtype=torch.bool)
-    equal = _bits(other) == _bits(base)
-    zero = other == 0
-    strange = ~(equal | zero)
-    if bool(equal.all()):
-        return "kept, bit for bit", None
-    if not bool(strange.any()):
-        pruned = int((zero & ~equal).sum())
-        return f"kept or zeroed ({pruned:,} zeroed)", None
-    return f"changed ({int(strange.sum()):,} values)", strange
-
-
-def _rounded(
-    base: "torch.Tensor", stored: "torch.Tensor", scale: "torch.Tensor"
-) -> "tuple[str, torch.Tensor | None]":
-    import torch
-
-    if scale.numel() not in (1, *base.shape[:1]):
-        return "of 8 bits with a scale of another shape", torch.ones_like(base, dtype=torch.bool)
-    step = scale.double().reshape(-1, *(1,) * (base.ndim - 1))
-    # Half a step, and the rounding of one float32 product.
-    tolerance = step.abs() * 0.5 * (1 + 1e-5)
-    near = (stored.double() * step - base.double()).abs() <= tolerance
-    # A grid of infinite step would be near everything.
-    strange = ~((near | (stored == 0)) & step.isfinite())
-    if not bool(strange.any()):
-        return "rounded to 8 bits (within half a step) or zeroed", None
-    return f"not the rounded baseline ({int(strange.sum()):,} values)", strange
-
-
-def _bits(tensor: "torch.Tensor") -> "torch.Tensor":
-    """View the bits, so that NaN equals itself and -0.0 is not 0.0."""
-    import torch
-
-    integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-    return tensor.contiguous().view(integers[tensor.element_size()])
-
-
-def _located(name: str, strange: "torch.Tensor") -> str:
-    first = [int(i) for i in strange.nonzero()[0]] if strange.ndim else []
-    at = "[" + ", ".join(str(i) for i in first) + "]"
-    return f"{name}: {int(strange.sum()):,} of {strange.numel():,} values, first at {at}"
+def _located(name: str, values: int, origin: Origin) -> str:
+    if not origin.first:
+        return f"{name}: {origin.how}"
+    at = ", ".join(map(str, origin.first))
+    return f"{name}: {origin.strange:,} of {values:,} values, first at [{at}]"
 
 
 DERIVATION = Check(id="derivation", params=NoParams, measure=measure)

@@ -33,6 +33,14 @@ class Model(Protocol):
         """The file that ships."""
 
     @property
+    def files(self) -> tuple[Subject, ...]:
+        """Every file that ships, the weights first; a folder has several."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader should know of how it is made."""
+
+    @property
     def code(self) -> Subject | None:
         """The file that builds it, where its weights do not say."""
 

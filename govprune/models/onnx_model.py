@@ -33,6 +33,12 @@ class OnnxModel:
     weights: Subject
     code: None = None
     kind: str = "an ONNX graph"
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[Subject, ...]:
+        """Every file that ships."""
+        return (self.weights,)
 
     def outputs(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the graph's first output, shape (rows, outputs)."""

@@ -35,6 +35,12 @@ class ProgramModel:
     weights: Subject
     kind: str
     code: None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[Subject, ...]:
+        """Every file that ships."""
+        return (self.weights,)
 
     def outputs(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return what the program says, shape (rows, outputs)."""

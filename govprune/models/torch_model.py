@@ -21,6 +21,8 @@ from ..job import ModelFiles
 from ..subjects import Subject, expect, read_subject
 from .base import logits
 from .onnx_model import finite
+from .resize import resize
+from .stored import masks_applied, restore
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +42,13 @@ class TorchModel:
     weights: Subject
     code: Subject | None
     kind: str = "a torch module"
+    remarks: tuple[str, ...] = ()
+    """What a reader should know of how it is made."""
+
+    @property
+    def files(self) -> tuple[Subject, ...]:
+        """Every file that ships."""
+        return (self.weights,)
 
     def logits(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Score rows as a classifier.
@@ -138,9 +147,10 @@ def fill(
     """Load a weights file into a module, strictly."""
     subject, tensors = read_weights(weights, role=role, root=root)
     try:
-        state = tensors if set(module.state_dict()) == set(tensors) else _masks_applied(tensors)
-        missing, unexpected = module.load_state_dict(state, strict=False)
-    except RuntimeError as error:
+        state = tensors if set(module.state_dict()) == set(tensors) else masks_applied(tensors)
+        cut = resize(module, state)
+        missing, unexpected = restore(module, state)
+    except (RuntimeError, TypeError) as error:
         detail = str(error).splitlines()[-1].strip()
         raise SubjectError(f"{weights}: does not fit the {role}'s module: {detail}") from error
     if missing or unexpected:
@@ -150,7 +160,51 @@ def fill(
             f"({role}.factory)"
         )
     module.eval().requires_grad_(requires_grad=False)
-    return TorchModel(role=role, module=module, tensors=tensors, weights=subject, code=code)
+    _take_float32(module)
+    return TorchModel(
+        role=role, module=module, tensors=tensors, weights=subject, code=code,
+        remarks=(*_cut(cut), *_deprecated(module)),
+    )  # fmt: skip
+
+
+def _take_float32(module: "torch.nn.Module") -> None:
+    """Have a module of another floating type take the rows it is given, as a server would."""
+    import torch
+
+    types = {p.dtype for p in module.parameters() if p.is_floating_point()}
+    if len(types) != 1 or torch.float32 in types:
+        return
+    (own,) = types
+
+    def cast(_module: "torch.nn.Module", given: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(
+            value.to(own)
+            if isinstance(value, torch.Tensor) and value.is_floating_point()
+            else value
+            for value in given
+        )
+
+    module.register_forward_pre_hook(cast)
+
+
+def _cut(names: tuple[str, ...]) -> tuple[str, ...]:
+    return (f"{len(names)} tensors are smaller than the code builds them",) if names else ()
+
+
+def _deprecated(module: "torch.nn.Module") -> tuple[str, ...]:
+    old = sorted(
+        {
+            type(part).__name__
+            for part in module.modules()
+            if type(part).__module__.startswith("torch.ao.nn.")
+        }
+    )
+    if not old:
+        return ()
+    return (
+        f"{', '.join(old)} of torch.ao.quantization, which torch has deprecated; torchao and pt2e "
+        "take its place",
+    )
 
 
 def read_weights(path: Path, *, role: str, root: Path) -> "tuple[Subject, dict[str, torch.Tensor]]":
@@ -172,16 +226,6 @@ def read_weights(path: Path, *, role: str, root: Path) -> "tuple[Subject, dict[s
         return subject, safetensors.torch.load(data)
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise SubjectError(f"{path}: not a safetensors file ({error})") from error
-
-
-def _masks_applied(tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
-    """Resolve torch.nn.utils.prune's weight_orig * weight_mask, where masks were left in."""
-    state = dict(tensors)
-    for name in tensors:
-        base = name.removesuffix("_orig")
-        if base != name and f"{base}_mask" in tensors:
-            state[base] = state.pop(name) * state.pop(f"{base}_mask")
-    return state
 
 
 def run_factory(path: Path, source: bytes, factory: str) -> "torch.nn.Module":

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ..errors import SubjectError
 from ..lineage import Claim, Step
 from ..models import TorchModel
+from ..models.stored import flatten, masks_applied
 from ..models.torch_model import fill
 from ..subjects import describe
 
@@ -82,11 +83,12 @@ class Wrapped:
         before, after = self._before, self.candidate
         if before is None or after is None:
             raise SubjectError(f"step '{self.name}' made no candidate")
-        shapes = {n: t.shape for n, t in before.state_dict().items()}
-        made = {n.removesuffix("_orig"): t.shape for n, t in after.state_dict().items()
-                if not n.endswith("_mask")}  # fmt: skip
+        kinds, made = (
+            {n: (t.shape, t.dtype) for n, t in masks_applied(flatten(m.state_dict())).items()}
+            for m in (before, after)
+        )
         # A module with pruning hooks cannot be copied, but its weights fit the old architecture.
-        same = type(before) is type(after) and shapes == made
+        same = type(before) is type(after) and kinds == made
         return _copy(before if same else after, self.name)
 
 
@@ -182,7 +184,11 @@ def _copy(module: "torch.nn.Module", name: str) -> "torch.nn.Module":
 def _save(module: "torch.nn.Module", path: Path) -> Path:
     import safetensors.torch
 
-    state = {n: t.detach().cpu().contiguous().clone() for n, t in module.state_dict().items()}
+    try:
+        plain = flatten(module.state_dict())
+    except TypeError as error:
+        raise SubjectError(f"{path}: {error}") from error
+    state = {n: t.detach().cpu().contiguous().clone() for n, t in plain.items()}
     partial = path.with_suffix(".partial")
     safetensors.torch.save_file(state, partial)
     return partial.rename(path)

@@ -115,14 +115,34 @@ def test_nan_is_no_rounding_of_anything(tmp_path, data, dense):
     assert derived(tmp_path, data, module, spoilt).basis("unexplained-weights").value == 1
 
 
-def test_another_number_type_is_not_explained(tmp_path, data, dense):
-    """The values are the same, but the file holds what the baseline does not."""
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_the_same_values_in_another_float_type_are_a_cast(tmp_path, data, dense, dtype):
     module = copy.deepcopy(dense)
-    module[0].double()
+    module[0].to(dtype)
     candidate = model(tmp_path, module, "candidate", shell=dense)
     found = derived(tmp_path, data, dense, candidate)
-    assert found.basis("unexplained-weights").value == 6 * 20 + 20
-    assert "of another type (torch.float64)" in {row[2] for row in found.figures[0].rows}
+    assert found.basis("unexplained-weights").value == 0
+    assert f"cast to {str(dtype)[6:]}" in {row[2] for row in found.figures[0].rows}
+
+
+def test_a_cast_value_that_moved_by_one_bit_is_found(tmp_path, data, dense):
+    module = copy.deepcopy(dense)
+    module[0].half()
+    with torch.no_grad():
+        weight = module[0].weight
+        weight[3, 4] = torch.nextafter(weight[3, 4], torch.tensor(9.0, dtype=torch.float16))
+    candidate = model(tmp_path, module, "candidate", shell=dense)
+    found = derived(tmp_path, data, dense, candidate)
+    assert found.basis("unexplained-weights").value == 1
+
+
+def test_weights_that_became_integers_without_a_grid_are_not_explained(tmp_path, data, dense):
+    module = copy.deepcopy(dense)
+    module[0].weight = nn.Parameter(module[0].weight.round().int(), requires_grad=False)
+    candidate = model(tmp_path, module, "candidate", shell=dense)
+    found = derived(tmp_path, data, dense, candidate)
+    assert found.basis("unexplained-weights").value == 6 * 20
+    assert "of another type (torch.int32)" in {row[2] for row in found.figures[0].rows}
 
 
 def test_an_extra_tensor_is_not_explained(tmp_path, data, dense):
@@ -145,7 +165,7 @@ def test_a_missing_tensor_is_not_explained(tmp_path, data, dense):
 
 def test_a_tensor_of_another_shape_is_not_explained(tmp_path, data, dense):
     found = derived(tmp_path, data, dense, mlp(6, 10, 2))
-    assert found.basis("unexplained-weights").value == 6 * 20 + 20 + 2 * 20 + 2
+    assert found.basis("unexplained-weights").value == 6 * 10 + 10 + 2 * 10 + 2
 
 
 class Scaled(nn.Module):

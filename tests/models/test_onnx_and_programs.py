@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from worlds import blobs, case, evaluation, mlp, trained
 
-from govprune.checks.compression_claim import contents
+from govprune.models.contents import contents
 from govprune.checks.derivation import DERIVATION
 from govprune.errors import CheckError, SubjectError
 from govprune.job import ModelFiles

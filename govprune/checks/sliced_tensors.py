@@ -1,0 +1,131 @@
+"""Whether smaller tensors are the baseline's with whole channels taken out.
+
+Structured pruning keeps some entries of each axis. Which ones is read off the values themselves:
+a weight of the candidate is looked up among the baseline's, the rows and columns it is found in
+vote, and the vote is then checked against every value. A tampered weight is outvoted, and found.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .tensor_origins import Origin, bits_of, of_plain, unexplained
+
+if TYPE_CHECKING:
+    import torch
+
+Indices = npt.NDArray[np.int64]
+VOTERS = 15
+"""Values that vote on one row or column."""
+
+
+class Kept:
+    """Which entries of an axis were kept, as found so far."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, int], list[Indices]] = {}
+
+    def remember(self, before: int, kept: Indices) -> None:
+        """Keep what was found for an axis of this length."""
+        known = self._found.setdefault((before, len(kept)), [])
+        if not any(np.array_equal(kept, other) for other in known):
+            known.append(kept)
+
+    def known(self, before: int, after: int) -> Iterable[Indices]:
+        """Return what was found for axes that went from `before` to `after` entries."""
+        return tuple(self._found.get((before, after), ()))
+
+
+def of_sliced(base: "torch.Tensor", other: "torch.Tensor", kept: Kept) -> Origin:
+    """Explain a smaller tensor by the entries of each axis that were kept.
+
+    Args:
+        base: The baseline's.
+        other: The candidate's, of as many axes.
+        kept: What other tensors of the model said; what this one says is added.
+    """
+    if base.ndim != other.ndim or base.dtype != other.dtype or base.ndim == 0:
+        return unexplained("of another shape", other.numel())
+    if any(after > before for after, before in zip(other.shape, base.shape, strict=True)):
+        return unexplained("of another shape", other.numel())
+    best = unexplained("of another shape, and no part of the baseline's", other.numel())
+    for choice in _choices(base, other, kept):
+        part = base
+        for axis, indices in enumerate(choice):
+            if len(indices) != base.shape[axis]:
+                part = part.index_select(axis, _tensor(indices))
+        origin = of_plain(part, other)
+        if origin.strange < best.strange:
+            best = origin
+            if not origin.strange:
+                for axis, indices in enumerate(choice):
+                    kept.remember(base.shape[axis], indices)
+                shapes = f"{tuple(base.shape)} to {tuple(other.shape)}"
+                return Origin(f"cut from {shapes}, {origin.how}")
+    return best
+
+
+def _tensor(indices: Indices) -> "torch.Tensor":
+    import torch
+
+    return torch.from_numpy(indices)
+
+
+def _choices(
+    base: "torch.Tensor", other: "torch.Tensor", kept: Kept
+) -> Iterable[tuple[Indices, ...]]:
+    """Yield guesses at what was kept: first by the values, then by what other tensors said."""
+    before, after = tuple(base.shape), tuple(other.shape)
+    whole = [np.arange(size) for size in before]
+    cut = [axis for axis in range(len(before)) if before[axis] != after[axis]]
+    if voted := _voted(base, other, cut):
+        yield tuple(voted.get(axis, whole[axis]) for axis in range(len(before)))
+    if len(cut) == 1:
+        for known in kept.known(before[cut[0]], after[cut[0]]):
+            yield tuple(known if axis == cut[0] else whole[axis] for axis in range(len(before)))
+
+
+def _voted(base: "torch.Tensor", other: "torch.Tensor", cut: list[int]) -> dict[int, Indices]:
+    """Have values vote on which entries of the cut axes they came from."""
+    small = bits_of(other).numpy()
+    picked = {axis: np.moveaxis(small, axis, 0).reshape(small.shape[axis], -1) for axis in cut}
+    picks = {axis: rows[:, _spaced(rows.shape[1])] for axis, rows in picked.items()}
+    ranked, order = _places(
+        bits_of(base).numpy().reshape(-1), np.concatenate([p.reshape(-1) for p in picks.values()])
+    )
+    if not len(order):
+        return {}
+    found: dict[int, Indices] = {}
+    for axis, rows in picks.items():
+        left = np.searchsorted(ranked, rows, side="left")
+        right = np.searchsorted(ranked, rows, side="right")
+        places = np.unravel_index(order[np.minimum(left, len(order) - 1)], tuple(base.shape))
+        # Zero, or any other value that occurs more than once, says nothing of its place.
+        here = np.where(right - left == 1, places[axis], -1)
+        kept = np.array([_majority(row) for row in here], dtype=np.int64)
+        if (kept < 0).any() or (np.diff(kept) <= 0).any():
+            return {}
+        found[axis] = kept
+    return found
+
+
+def _places(values: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Indices]:
+    """Look values up: those of `values` that may be among `wanted`, sorted, and where they are."""
+    # Sorting all would take longer than reading the file: a table of their low bits sifts first.
+    table = np.zeros(1 << 20, dtype=bool)
+    table[wanted & 0xFFFFF] = True
+    near = np.flatnonzero(table[values & 0xFFFFF])
+    by_value = np.argsort(values[near], kind="stable")
+    order = near[by_value]
+    return values[order], order
+
+
+def _spaced(length: int) -> Indices:
+    return np.unique(np.linspace(0, length - 1, min(length, VOTERS)).astype(np.int64))
+
+
+def _majority(votes: Indices) -> int:
+    counted = np.bincount(votes[votes >= 0]) if (votes >= 0).any() else np.array([0])
+    return int(counted.argmax()) if counted.max() else -1

@@ -1,0 +1,122 @@
+"""Weights that are stored as integers on a grid, whatever the tool calls them.
+
+A stored value q stands for (q - zero) * step. The tools name the parts differently:
+
+    NAME, NAME_scale                                      written by hand
+    NAME.qdata, NAME.scale, NAME.zero_point               torchao, torch.ao (see stored.py)
+    NAME_quantized, NAME_scale, NAME_zero_point           ONNX Runtime
+    NAME_quantized, NAME_quantized_scale, ..._zero_point  ONNX Runtime, biases
+    _frozen_paramN, _scale_N, _zero_point_N               torch's export quantisation (pt2e)
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+_FROZEN = re.compile(r"_frozen_param(\d+)")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A tensor of integers and the grid they stand on."""
+
+    stored: "torch.Tensor"
+    scale: "torch.Tensor"
+    zero: "torch.Tensor | None"
+    parts: tuple[str, ...]
+    """Names in the file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the weights it stands for."""
+        return tuple(self.stored.shape)
+
+    def steps(self) -> "torch.Tensor | None":
+        """Return the step per value, broadcastable to the weights; None if it fits no axis."""
+        return spread(self.scale.double(), self.shape)
+
+    def integers(self) -> "torch.Tensor":
+        """Return the stored integers less their zero points."""
+        import torch
+
+        # Eight bits less eight bits need nine.
+        stored = self.stored.to(torch.int16 if self.stored.element_size() == 1 else torch.int64)
+        zero = None if self.zero is None else spread(self.zero.to(stored.dtype), self.shape)
+        return stored if zero is None else stored - zero
+
+    def values(self) -> "torch.Tensor | None":
+        """Return the weights it stands for, float64; None if its scale fits no axis."""
+        steps = self.steps()
+        return None if steps is None else self.integers().double() * steps
+
+
+def spread(part: "torch.Tensor", shape: tuple[int, ...]) -> "torch.Tensor | None":
+    """Lay scales out along the axes they belong to.
+
+    Args:
+        part: One number, one per entry of the first or the last axis, or one per block.
+        shape: Of the weights.
+
+    Returns:
+        Broadcastable to `shape`; None if it fits no axis.
+    """
+    if part.numel() == 1:
+        return part.reshape(())
+    if part.ndim == len(shape) and all(
+        size and whole % size == 0 for size, whole in zip(part.shape, shape, strict=True)
+    ):
+        for axis, (size, whole) in enumerate(zip(part.shape, shape, strict=True)):
+            if size not in (1, whole):
+                part = part.repeat_interleave(whole // size, dim=axis)
+        return part
+    if part.ndim == 1 and shape and part.numel() == shape[0]:
+        return part.reshape(-1, *(1,) * (len(shape) - 1))
+    if part.ndim == 1 and shape and part.numel() == shape[-1]:
+        return part
+    return None
+
+
+def grids(
+    tensors: "Mapping[str, torch.Tensor]",
+) -> "tuple[dict[str, Grid], dict[str, torch.Tensor]]":
+    """Tell weights on a grid from plain tensors.
+
+    Returns:
+        The grids by the name of the weight they stand for, and all other tensors.
+    """
+    found: dict[str, Grid] = {}
+    for name, tensor in tensors.items():
+        for weight, scale, zero in _namings(name):
+            if scale in tensors and _is_integers(tensor):
+                parts = (name, scale, *((zero,) if zero in tensors else ()))
+                found[weight] = Grid(tensor, tensors[scale], tensors.get(zero), parts)
+                break
+    used = {part for grid in found.values() for part in grid.parts}
+    return found, {name: tensor for name, tensor in tensors.items() if name not in used}
+
+
+def _namings(name: str) -> list[tuple[str, str, str]]:
+    """Name the weight, the scale and the zero point that integers of this name would have."""
+    base = name.removesuffix(".qdata")
+    if base != name:
+        return [(base, f"{base}.scale", f"{base}.zero_point")]
+    base = name.removesuffix("_quantized")
+    if base != name:
+        return [
+            (base, f"{base}_scale", f"{base}_zero_point"),
+            (base, f"{name}_scale", f"{name}_zero_point"),
+        ]
+    frozen = _FROZEN.fullmatch(name)
+    if frozen:
+        return [(name, f"_scale_{frozen[1]}", f"_zero_point_{frozen[1]}")]
+    return [(name, f"{name}_scale", f"{name}_zero_point")]
+
+
+def _is_integers(tensor: "torch.Tensor") -> bool:
+    import torch
+
+    return tensor.dtype in (torch.int8, torch.uint8, torch.int16, torch.int32)
