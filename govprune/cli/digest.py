@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -13,9 +13,10 @@ import click
 from ..errors import EvidenceError, InputError, SubjectError
 from ..manifest import ALONE, Difference, Manifest, compare, dumps, read
 from ..model_folder import Progress, digest_model
-from .output import coloured, plain, progress_bar
 
 _MIB = 1 << 20
+_LONG = 1.0
+"""Seconds without a word."""
 _BETWEEN = 5.0
 """Seconds between two lines on progress where there is no terminal."""
 
@@ -89,7 +90,7 @@ def _lines(manifest: Manifest, out: Path | None) -> Iterator[str]:
     yield f"digest  {manifest.digest}  names and contents"
     yield f"root    {manifest.root}  contents in the order of names (OpenSSF model signing)"
     if out is not None:
-        yield f"wrote   {plain(str(out))}"
+        yield f"wrote   {out}"
 
 
 def _differences(difference: Difference, found: Manifest) -> Iterator[str]:
@@ -98,12 +99,11 @@ def _differences(difference: Difference, found: Manifest) -> Iterator[str]:
         for name in getattr(difference, kind):
             yield f"{kind:<8} {name}"
     if not difference.names:
-        yield f"{coloured('SAME', 'green', bold=True)}  {_counted(found)}, digest {found.digest}"
+        yield f"SAME  {_counted(found)}, digest {found.digest}"
         return
     counts = ", ".join(f"{len(getattr(difference, kind)):,} {kind}" for kind in kinds)
     same = len(found.files) - len(difference.changed) - len(difference.extra)
-    word = coloured("DIFFERS", "red", bold=True)
-    yield f"{word}  {counts}; {same:,} the same: this is not the model of the manifest"
+    yield f"DIFFERS  {counts}; {same:,} the same: this is not the model of the manifest"
 
 
 def _counted(manifest: Manifest) -> str:
@@ -135,15 +135,20 @@ def _write(out: Path, text: str) -> None:
 
 @contextmanager
 def _said() -> Iterator[Progress]:
-    """Yield what tells of progress: a bar on a terminal, elsewhere a line now and then."""
-    with progress_bar() as bar:
-        said = time.monotonic()
+    """Yield what tells of progress once it takes long: a bar on a terminal, else some lines."""
+    with ExitStack() as stack:
+        last, bar = time.monotonic(), None
 
         def progress(done: int, total: int) -> None:
-            nonlocal said
+            nonlocal last, bar
             now = time.monotonic()
-            if sys.stderr.isatty() or now - said >= _BETWEEN:
-                said = now
-                bar("MiB hashed", done // _MIB, max(total // _MIB, 1))
+            if now - last < (_BETWEEN if bar is not None and not sys.stderr.isatty() else _LONG):
+                return
+            if bar is None:
+                from .output import progress_bar  # loads more than most digests take
+
+                bar = stack.enter_context(progress_bar())
+            last = now
+            bar("MiB hashed", done // _MIB, max(total // _MIB, 1))
 
         yield progress
