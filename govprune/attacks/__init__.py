@@ -1,1 +1,1 @@
-"""The attacks, on the Adversarial Robustness Toolbox. Checks ask; nothing here judges."""
+"""The attacks: mostly those of the Adversarial Robustness Toolbox. Nothing here judges."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Codes = npt.NDArray[np.int64]
 
+WIDTH = 64
+"""Of the network that stands for knowing nothing, where a model has no untrained version."""
+
 
 def starts(features: Rows, count: int, seed: int) -> Rows:
     """Draw each feature from its own column, independently: people who do not exist."""
@@ -65,6 +68,30 @@ def reconstruct(
         )
         found = attack.infer(box.enter(begin), targets)
     return box.leave(np.asarray(found, dtype=np.float32))
+
+
+def untrained(box: Box, *, classes: int, seed: int) -> "torch.nn.Module":
+    """Return a small network of random weights that takes rows in data units."""
+    import torch
+    from torch import nn
+
+    class Standardised(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.low, self.scale = torch.from_numpy(box.low), torch.from_numpy(box.scale)
+            self.middle = torch.from_numpy(box.high) / 2
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x - self.low) / self.scale - self.middle
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Sequential(
+            Standardised(),
+            nn.Linear(len(box.low), WIDTH), nn.ReLU(),
+            nn.Linear(WIDTH, WIDTH), nn.ReLU(),
+            nn.Linear(WIDTH, classes),
+        ).eval()  # fmt: skip
 
 
 class Judge:

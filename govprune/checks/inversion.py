@@ -2,7 +2,8 @@
 
 Both models and untrained controls are inverted from the same starts; an independent judge says
 which reconstructions it recognises. Where the attack does no better on the baseline than on a
-model that knows nothing, the change between the models means nothing either.
+model that knows nothing, the change between the models means nothing either. Where one model has
+no gradient, both are climbed by differences of their scores, so that neither has it easier.
 """
 
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ import numpy.typing as npt
 from pydantic import Field, FiniteFloat
 
 from ..attacks.art import Box
-from ..attacks.inversion import Judge, reconstruct, starts
+from ..attacks.gradients import FARTHEST, differences, own_gradient
+from ..attacks.inversion import Judge, reconstruct, starts, untrained
 from ..measurements import Figure, Measurement
+from ..models import TorchModel
 from ..records import Record
 from .base import Case, Check, paired
 
@@ -24,6 +27,14 @@ if TYPE_CHECKING:
 
 CONTROLS = 10
 """Untrained networks that share the control's starts: one alone leans to some class by luck."""
+
+ROWS = 1000
+"""Rows on which it is seen whether a model has a gradient of its own."""
+CLIMBED = {
+    True: "each model is climbed by its own gradient",
+    False: "both models are climbed by differences of their scores, as one has no gradient to use; "
+    "the controls are small networks",
+}
 
 
 class InversionParams(Record):
@@ -51,20 +62,26 @@ def measure(case: Case, params: InversionParams) -> Iterator[Measurement | Figur
         )  # fmt: skip
         return judge.identifies(found, targets[picked])
 
+    modules, own = _climbed(case, box)
+
+    def control(seed: int) -> "torch.nn.Module":
+        if own and isinstance(case.baseline, TorchModel):
+            return case.baseline.untrained(seed=seed)
+        return untrained(box, classes=classes, seed=seed)
+
     seen = {
-        "baseline": seen_of(case.modules[0].module, slice(None)),
-        "candidate": seen_of(case.modules[1].module, slice(None)),
+        "baseline": seen_of(modules[0], slice(None)),
+        "candidate": seen_of(modules[1], slice(None)),
         "untrained control": np.zeros(len(targets), dtype=bool),
     }
     for i in range(CONTROLS):
         picked = slice(i, None, CONTROLS)
-        control = case.modules[0].untrained(seed=case.seed + i)
-        seen["untrained control"][picked] = seen_of(control, picked)
+        seen["untrained control"][picked] = seen_of(control(case.seed + i), picked)
     yield Measurement(
         check="inversion",
         metric="identification-change",
         basis=paired(seen["baseline"], seen["candidate"]),
-        notes=(f"ART MIFace, {params.steps} steps from {len(targets)} starts",),
+        notes=(f"ART MIFace, {params.steps} steps from {len(targets)} starts", CLIMBED[own]),
     )
     yield Measurement(
         check="inversion",
@@ -85,6 +102,21 @@ def measure(case: Case, params: InversionParams) -> Iterator[Measurement | Figur
             for i, name in enumerate(case.data.classes[:20])
         ),
     )
+
+
+def _climbed(case: Case, box: Box) -> "tuple[tuple[torch.nn.Module, torch.nn.Module], bool]":
+    """What is differentiated in each model's place, and whether that is the models themselves."""
+    models = (case.baseline, case.candidate)
+    picked = case.sample(ROWS)
+    found = [own_gradient(m, box, case.data.features[picked], case.data.labels[picked])
+             for m in models]  # fmt: skip
+    if found[0] is not None and found[1] is not None:
+        return (found[0].module, found[1].module), True
+    everything = tuple(range(len(case.data.names)))
+    first, second = (
+        differences(m, box, everything, FARTHEST, unit=1.0, seed=case.seed) for m in models
+    )
+    return (first, second), False
 
 
 INVERSION = Check(id="inversion", params=InversionParams, measure=measure)

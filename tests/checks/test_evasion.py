@@ -8,10 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from worlds import asked, blobs, case, evaluation, model
+from worlds import asked, blobs, case, evaluation
 
 from govprune.attacks.art import Box
-from govprune.attacks.evasion import Budget, attack_pair, noise, pgd, project, reach
+from govprune.attacks.budget import Budget, noise, project, reach
+from govprune.attacks.evasion import attack_pair, pgd
+from govprune.attacks.gradients import offers
 from govprune.checks.evasion import EVASION
 from govprune.checks.gradient_sanity import GRADIENT_SANITY
 from govprune.checks.slice_performance import SLICE_PERFORMANCE
@@ -20,17 +22,6 @@ from govprune.errors import CheckError
 QUICK = {"rows": 1500, "steps": 10, "restarts": 1}
 SANE = ("gradients-usable", "attack-beats-noise", "large-budget-breaks-it",
         "black-box-not-stronger")  # fmt: skip
-
-
-class Hard(nn.Module):
-    """Rounds its inputs first: steps have no slope, so no gradient reaches the input."""
-
-    def __init__(self, inner: nn.Module, step: float = 0.5) -> None:
-        super().__init__()
-        self.inner, self.step = inner, step
-
-    def forward(self, x):
-        return self.inner((x / self.step).round() * self.step)
 
 
 def linear(*weights: float) -> nn.Linear:
@@ -70,29 +61,6 @@ def test_the_same_model_twice_changes_nothing_under_attack(tmp_path, dense, peop
     basis = found.basis("robust-accuracy-change")
     assert basis.baseline_only == basis.candidate_only == 0
     assert 0 < basis.both < basis.n
-
-
-def test_masked_gradients_make_robustness_undecided_whatever_the_attack_reports(
-    tmp_path, dense, people
-):
-    """The rounding candidate looks more robust to PGD than the model it rounds."""
-    hard = model(tmp_path, Hard(copy.deepcopy(dense)), "candidate")
-    given = case(tmp_path, dense, hard, people)
-    found = asked(given, EVASION, GRADIENT_SANITY, **QUICK)
-    under = {row[0]: [float(cell) for cell in row[1:]] for row in found.figures[0].rows}
-    baseline, candidate = under["its own attack (white box)"]
-    assert candidate > baseline + 3
-    assert found.status("gradients-usable") == "fail"
-    assert found.basis("gradient-coverage").hits == 0
-    assert found.status("black-box-not-stronger") == "fail"
-    assert found.status("robustness-holds") == "inconclusive"
-
-
-def test_a_dead_baseline_is_noticed_like_a_dead_candidate(tmp_path, dense, people):
-    hard = model(tmp_path, Hard(copy.deepcopy(dense)), "baseline")
-    found = asked(case(tmp_path, hard, dense, people), GRADIENT_SANITY, **QUICK)
-    assert found.status("gradients-usable") == "fail"
-    assert found.status("large-budget-breaks-it") == "fail"
 
 
 def test_sixty_rows_cannot_show_that_gradients_are_usable(tmp_path, dense, pruned):
@@ -160,7 +128,7 @@ def test_an_attack_keeps_to_the_rules_and_to_the_range_of_the_data(tmp_path, den
     attacked = case(tmp_path, dense, dense, data).candidate
     box = Box.of(data.features)
     budget = Budget(0.5, 10, 2, data.mutable)
-    found = pgd(attacked, box, data.features, data.labels, budget, 0)
+    found = pgd(attacked.module, box, data.features, data.labels, budget, 0)
     assert (found[:, 2:] == data.features[:, 2:]).all()
     assert (found[:, 1] == np.round(found[:, 1])).all()
     assert (found != data.features).any(axis=0)[:2].all()
@@ -180,9 +148,11 @@ def test_robust_rows_are_among_the_right_ones(tmp_path, dense, pruned, people):
     given = case(tmp_path, dense, pruned, people)
     box, rows, labels = Box.of(people.features), people.features[:400], people.labels[:400]
     budget = Budget(0.25, 10, 1, people.mutable)
-    for result in attack_pair((given.baseline, given.candidate), box, rows, labels, budget, 0):
+    offered = offers(given.models, box, rows, labels, budget, 0)
+    for result in attack_pair(given.models, offered, box, rows, labels, budget, 0):
         assert (result.robust <= result.clean).all()
         assert (result.robust <= result.own).all()
+        assert (result.robust <= result.queried).all()
         assert result.own.sum() < result.noisy.sum()
 
 
@@ -202,7 +172,7 @@ def test_the_same_seed_finds_the_same_rows(tmp_path, dense, people):
     given = case(tmp_path, dense, dense, people)
     box, budget = Box.of(people.features), Budget(0.25, 5, 1, people.mutable)
     torch.rand(3), np.random.rand(3)
-    first = pgd(given.baseline, box, people.features[:50], people.labels[:50], budget, 7)
+    first = pgd(given.baseline.module, box, people.features[:50], people.labels[:50], budget, 7)
     torch.rand(1), np.random.rand(1)
-    second = pgd(given.baseline, box, people.features[:50], people.labels[:50], budget, 7)
+    second = pgd(given.baseline.module, box, people.features[:50], people.labels[:50], budget, 7)
     assert (first == second).all()

@@ -86,12 +86,16 @@ def test_a_program_is_loaded_by_name_only_and_page_one_says_so(forms, govprune):
     assert said.split(":")[0] in (forms / "bundle" / "card.html").read_text()
 
 
-def test_an_attack_that_needs_gradients_says_so_and_keeps_the_verdict_open(forms, govprune):
+def test_a_graph_is_attacked_without_gradients_and_its_robustness_is_decided(forms, govprune):
     write(forms, "float.onnx", "int8.onnx")
     (forms / "policy.yaml").write_text(
         "name: robust\nrules:\n"
-        "  - {id: robust, check: evasion, metric: robust-accuracy-change, at_least: -0.1}\n"
+        "  - {id: usable, check: gradient-sanity, metric: gradient-coverage, at_least: 0.9}\n"
+        "  - {id: robust, check: evasion, metric: robust-accuracy-change, at_least: -0.1,"
+        " needs: [usable]}\n"
     )
     done = govprune("run", "--out", "bundle")
-    assert done.code == 3, done
-    assert "the baseline is an ONNX graph" in done.out
+    assert done.code == 0, done
+    card = (forms / "bundle" / "card.html").read_text()
+    assert "query attack (black box)" in card
+    assert "differences of its scores" in card
