@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from .errors import SubjectError
 from .manifest import ALONE, MAX_DEPTH, MAX_FILES, MAX_NAME, Manifest, ManifestFile, name_problem
-from .subjects import PIECE, State, digest_open, open_regular, state_of
+from .subjects import PIECE, State, digest_open, open_regular, reading_buffer, state_of
 
 Progress = Callable[[int, int], None]
 """Told bytes hashed and bytes in all: before the first file is opened, then again and again."""
@@ -103,7 +103,7 @@ def _single(path: Path, name: str, progress: Progress | None) -> Manifest:
             if progress is not None:
                 progress(done, total)
 
-        sha256, state = digest_open(fd, str(path), buffer=bytearray(PIECE), counted=counted)
+        sha256, state = digest_open(fd, str(path), buffer=reading_buffer(), counted=counted)
     finally:
         os.close(fd)
     return Manifest(model=name, files=(ManifestFile(name=ALONE, sha256=sha256, size=state[2]),))
@@ -215,7 +215,7 @@ class _Hashing:
         return self._digests
 
     def _work(self, slot: int) -> None:
-        buffer = bytearray(PIECE)
+        buffer = reading_buffer()
 
         def counted(read: int) -> None:
             self._done[slot] += read
@@ -233,7 +233,7 @@ class _Hashing:
             self._stop.set()
             raise
 
-    def _hash(self, batch: range, buffer: bytearray, counted: Callable[[int], None]) -> None:
+    def _hash(self, batch: range, buffer: memoryview, counted: Callable[[int], None]) -> None:
         """Hash files that lie side by side in one folder."""
         folder = self._folder(self._files[batch[0]].folder)
         try:

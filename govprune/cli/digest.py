@@ -15,10 +15,10 @@ from ..manifest import ALONE, Difference, Manifest, compare, dumps, read
 from ..model_folder import Progress, digest_model
 
 _MIB = 1 << 20
-_LONG = 1.0
-"""Seconds without a word."""
-_BETWEEN = 5.0
-"""Seconds between two lines on progress where there is no terminal."""
+_ON_TERMINAL = 0.5
+"""Seconds between two words on progress, and before the first."""
+_ELSEWHERE = 5.0
+"""The same where each word is a line of its own."""
 
 
 @click.command(name="digest", epilog="Exit code 0: digested, or the same. 4: not the same.")
@@ -56,8 +56,7 @@ def command(
     if form == "json" and out is None:
         click.echo(dumps(manifest), nl=False)
     elif form == "text":
-        for line in _lines(manifest, out):
-            click.echo(line)
+        click.echo("\n".join(_lines(manifest, out)))
     return 0
 
 
@@ -77,8 +76,7 @@ def _check(model: Path, check: Path, threads: int | None, form: str) -> int:
         values = {"same": not difference.names, "digest": found.digest, "root": found.root}
         click.echo(json.dumps(values | difference.model_dump(mode="json"), indent=2))
     else:
-        for line in _differences(difference, found):
-            click.echo(line)
+        click.echo("\n".join(_differences(difference, found)))
     return 4 if difference.names else 0
 
 
@@ -142,7 +140,7 @@ def _said() -> Iterator[Progress]:
         def progress(done: int, total: int) -> None:
             nonlocal last, bar
             now = time.monotonic()
-            if now - last < (_BETWEEN if bar is not None and not sys.stderr.isatty() else _LONG):
+            if now - last < (_ON_TERMINAL if sys.stderr.isatty() else _ELSEWHERE):
                 return
             if bar is None:
                 from .output import progress_bar  # loads more than most digests take

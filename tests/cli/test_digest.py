@@ -185,7 +185,7 @@ def test_long_work_says_how_far_it_is(govprune, model, monkeypatch):
     """No time passes without a word, so that a small model is long work."""
     from govprune.cli import digest
 
-    monkeypatch.setattr(digest, "_LONG", 0.0)
+    monkeypatch.setattr(digest, "_ELSEWHERE", 0.0)
     (model / "large").write_bytes(bytes(3 << 20))
 
     code, _, err = govprune("digest", "llama")

@@ -368,7 +368,7 @@ def test_a_file_that_changes_while_it_is_hashed_is_refused(tmp_path, change):
 
     fd = open_regular(path)
     with pytest.raises(SubjectError, match="weights: changed while it was read"):
-        digest_open(fd, "weights", buffer=bytearray(PIECE), counted=disturb)
+        digest_open(fd, "weights", buffer=memoryview(bytearray(PIECE)), counted=disturb)
     os.close(fd)
 
 
@@ -384,7 +384,7 @@ def test_a_file_that_grows_for_ever_is_refused_soon(tmp_path):
 
     fd = open_regular(path)
     with pytest.raises(SubjectError, match="changed while it was read"):
-        digest_open(fd, "log", buffer=bytearray(2), counted=grow)
+        digest_open(fd, "log", buffer=memoryview(bytearray(2)), counted=grow)
     os.close(fd)
     assert len(told) == 5
 
