@@ -6,7 +6,7 @@ Pure data, so that policies are read, linted and judged without loading a single
 from dataclasses import dataclass
 from typing import Literal
 
-from .subjects import Task
+from .subjects import InputKind, Task
 
 Scope = Literal["whole", "slice", "slice-label", "attribute"]
 Rows = Literal["all", "label", "other", "positive", "negative", "none"]
@@ -41,6 +41,8 @@ class CheckEntry:
     """What must be given: both models' answers, their scores, or the models themselves."""
     tasks: tuple[Task, ...] = ("classification",)
     """What kind of answer it can be asked of."""
+    inputs: tuple[InputKind, ...] = ("numbers", "texts")
+    """What the models may take."""
 
 
 def _m(name: str, title: str, scope: Scope, rows: Rows, unit: Unit, *kinds: str) -> Metric:
@@ -49,6 +51,7 @@ def _m(name: str, title: str, scope: Scope, rows: Rows, unit: Unit, *kinds: str)
 
 ANY_TASK: tuple[Task, ...] = ("classification", "multi-label", "regression", "ranking")
 CLASSES: tuple[Task, ...] = ("classification", "multi-label")
+NUMBERS: tuple[InputKind, ...] = ("numbers",)
 
 WHOSE: tuple[tuple[str, str, Unit], ...] = (
     ("-change", "", "points"),
@@ -141,7 +144,7 @@ CATALOGUE: tuple[CheckEntry, ...] = (
                "performance and fairness", (
         _m("rank-correlation", "Rank correlation of attributions", "slice", "none", "difference",
            "moments"),
-    )),
+    ), inputs=NUMBERS),
     CheckEntry("layer-attribution", "Which layer's compression did the harm",
                "performance and fairness", (
         _m("regained-by-one-layer", "Regained when one layer is put back", "whole", "none",
@@ -170,7 +173,7 @@ CATALOGUE: tuple[CheckEntry, ...] = (
     CheckEntry("evasion", "Accuracy under attack", "robustness", (
         _m("robust-accuracy-change", "Accuracy under attack", "whole", "none", "points",
            "paired"),
-    )),
+    ), inputs=NUMBERS),
     CheckEntry("gradient-sanity", "Whether the attack can be believed", "robustness", (
         _m("gradient-coverage", "Rows with a usable gradient", "whole", "none", "share", "share"),
         _m("white-box-advantage", "Attack against random noise", "whole", "none", "points",
@@ -179,13 +182,13 @@ CATALOGUE: tuple[CheckEntry, ...] = (
            "whole", "none", "share", "share"),
         _m("black-box-excess", "Transferred attack against white box", "whole", "none", "points",
            "paired"),
-    )),
+    ), inputs=NUMBERS),
     CheckEntry("inversion", "Reconstructing what a class looks like", "privacy", (
         _m("identification-change", "Reconstructions identified", "whole", "none", "points",
            "paired"),
         _m("attack-works", "Reconstructions, baseline against untrained control",
            "whole", "none", "points", "paired"),
-    )),
+    ), inputs=NUMBERS),
     CheckEntry("membership", "Telling who was in the training data", "privacy", (
         _m("loss-attack-auc-change", "Loss attack, AUC", "whole", "none", "difference", "normal"),
         _m("black-box-attack-auc-change", "Trained attack (ART), AUC",

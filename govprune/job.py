@@ -60,6 +60,8 @@ class EvaluationSection(Record):
     features: tuple[Text, ...] = ()
     """Columns the model takes, in order; `workclass=*` stands for all that match, as they lie.
     Not needed where predictions are given."""
+    text: Text | None = None
+    """Column of texts, instead of features: what the model reads."""
     slices: tuple[Text, ...] = ()
     """Columns whose values are slices."""
     groups: dict[Text, tuple[Text, ...]] = {}
@@ -76,6 +78,18 @@ class EvaluationSection(Record):
     def label_columns(self) -> tuple[str, ...]:
         """Columns with the true answer."""
         return (self.label,) if isinstance(self.label, str) else self.label
+
+    @model_validator(mode="after")
+    def _inputs_are_of_one_kind(self) -> Self:
+        if self.text is None:
+            return self
+        if self.features:
+            raise ValueError("name features, or text: not both")
+        if self.mutable is not None:
+            raise ValueError("mutable names features; texts have none")
+        if self.text in (*self.label_columns, *self.slices):
+            raise ValueError(f"text: '{self.text}' is the label or a slice, too")
+        return self
 
     @model_validator(mode="after")
     def _labels_fit_the_task(self) -> Self:

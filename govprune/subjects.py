@@ -18,6 +18,8 @@ Task = Literal["classification", "multi-label", "regression", "ranking"]
 """What a model answers: a class, several labels, a number, or an order."""
 InputKind = Literal["numbers", "texts"]
 """What a model takes."""
+InputKind = Literal["numbers", "texts"]
+"""What a model takes."""
 
 
 class Subject(Record):

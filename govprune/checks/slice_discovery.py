@@ -102,7 +102,7 @@ def _sources(data: EvaluationData) -> Iterator[tuple[int, str, tuple[str, ...]]]
     for i, axis in enumerate(data.axes):
         if len(axis.attributes) == 1:
             yield len(data.names) + i, axis.attributes[0], axis.levels
-    for i, name in enumerate(data.names):
+    for i, name in enumerate(data.names if data.inputs == "numbers" else ()):
         yield i, name, ()
 
 

@@ -2,7 +2,7 @@
 
 from .confidence import with_confidence
 from .counts import Answers, Joint, paired_of, tabulate
-from .evaluation import EvaluationData, read_evaluation
+from .evaluation import EvaluationData, read_evaluation, read_rows
 from .predictions import Predictions, read_predictions
 from .scores import Scores
 from .slices import as_text
@@ -20,6 +20,7 @@ __all__ = [
     "read_evaluation",
     "read_features",
     "read_predictions",
+    "read_rows",
     "read_table",
     "tabulate",
     "with_confidence",

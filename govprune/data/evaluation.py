@@ -11,14 +11,15 @@ import numpy.typing as npt
 from ..errors import SubjectError
 from ..job import EvaluationSection
 from ..policy.rules import SlicePolicy
-from ..subjects import Profile, expect
+from ..subjects import InputKind, Profile, expect
 from .counts import Answers, Joint, tabulate, tabulate_all
 from .labels import read_labels
 from .profile import make_profile, read_clusters
 from .slices import Axis, cut
-from .tables import Table, read_features, read_table, select
+from .tables import Table, read_features, read_table, read_texts, select
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
 
@@ -30,9 +31,9 @@ class EvaluationData:
     label: str
     """Column with the true answer."""
     names: tuple[str, ...]
-    """Feature names; empty where only predictions were given."""
-    features: npt.NDArray[np.float32]
-    """Shape (rows, features)."""
+    """Columns the model takes; empty where only predictions were given."""
+    features: npt.NDArray[Any]
+    """Shape (rows, features): float32, or texts (objects of type str)."""
     labels: npt.NDArray[Any]
     """Shape (rows,): index into `classes`, in the order of the model's outputs; or a number where
     numbers are predicted. Shape (rows, labels) of yes and no for a multi-label task."""
@@ -44,6 +45,8 @@ class EvaluationData:
     profile: Profile
     clusters: npt.NDArray[np.int64] | None = None
     """Shape (rows,): which rows belong together; None where all are independent."""
+    inputs: InputKind = "numbers"
+    """What the model takes."""
 
     @property
     def positive(self) -> int | None:
@@ -100,12 +103,9 @@ def read_evaluation(
     table, frame = read_table(path, role="evaluation", root=root)
     expect(table.subject, section.sha256)
     refuse_missing(section, frame.columns, path)
-    if not section.features:
-        raise SubjectError(f"{path}: evaluation.features names no column; name the model's inputs")
-    names = select(frame.columns, section.features, path=path)
-    if stray := [name for name in section.label_columns if name in names]:
-        raise SubjectError(f"{path}: the label '{stray[0]}' is among the features")
-    features = read_features(frame, names, path=path)
+    names = _names(section, frame.columns, path)
+    kind: InputKind = "numbers" if section.text is None else "texts"
+    features = read_rows(frame, names, kind, path=path)
 
     def read(name: str) -> "list[pa.Array]":
         return [frame[name].to_arrow()]
@@ -122,10 +122,33 @@ def read_evaluation(
         labels=labels.values,
         classes=labels.classes,
         axes=axes,
-        mutable=_mutable(section, names, features, path),
+        mutable=_mutable(section, names, features, path) if kind == "numbers" else (),
         profile=profile,
         clusters=clusters,
+        inputs=kind,
     )
+
+
+def _names(section: EvaluationSection, columns: "list[str]", path: Path) -> tuple[str, ...]:
+    """Name the columns the model takes."""
+    patterns = section.features if section.text is None else (section.text,)
+    if not patterns:
+        raise SubjectError(
+            f"{path}: neither evaluation.features nor evaluation.text names a column; name the "
+            "model's inputs"
+        )
+    names = select(columns, patterns, path=path)
+    if stray := [name for name in section.label_columns if name in names]:
+        raise SubjectError(f"{path}: the label '{stray[0]}' is among the features")
+    return names
+
+
+def read_rows(
+    frame: "pl.DataFrame", names: tuple[str, ...], kind: InputKind, *, path: Path
+) -> npt.NDArray[Any]:
+    """Return what a model takes, shape (rows, columns); raises as the reader of its kind does."""
+    reader = read_features if kind == "numbers" else read_texts
+    return reader(frame, names, path=path)
 
 
 def refuse_missing(section: EvaluationSection, columns: "list[str]", path: Path) -> None:

@@ -116,6 +116,31 @@ def read_features(
     return np.array(matrix, dtype=np.float32, order="C")
 
 
+def read_texts(
+    frame: "pl.DataFrame", names: Sequence[str], *, path: Path
+) -> "npt.NDArray[np.object_]":
+    """Return columns of texts, shape (rows, columns), each a str.
+
+    Raises:
+        SubjectError: A column holds no text, or lacks one.
+    """
+    import numpy as np
+
+    texts = np.empty((frame.height, len(names)), dtype=object)
+    for i, name in enumerate(names):
+        kind = str(frame.schema[name])
+        if kind != "String":
+            raise SubjectError(f"{path}: column '{name}' is {kind}, not text")
+        texts[:, i] = frame[name].to_numpy()
+        if missing := frame[name].null_count():
+            row = frame[name].is_null().arg_max()
+            raise SubjectError(
+                f"{path}: row {(row or 0) + 1} has no text in '{name}' ({missing} rows lack one); "
+                "fill it in or drop the row"
+            )
+    return texts
+
+
 def _float32() -> Any:
     import polars as pl
 

@@ -13,8 +13,8 @@ from ..data import (
     Table,
     as_text,
     read_evaluation,
-    read_features,
     read_predictions,
+    read_rows,
     read_table,
     with_confidence,
 )
@@ -179,7 +179,7 @@ def fine_tuning(inputs: Inputs) -> tuple[tuple[Table, ...], Any]:
         if -1 in codes:
             row = codes.index(-1) + 1
             raise InputError(f"{path}: row {row}: label is none of {list(inputs.data.classes)}")
-        features.append(read_features(frame, inputs.data.names, path=path))
+        features.append(read_rows(frame, inputs.data.names, inputs.data.inputs, path=path))
         labels.append(np.array(codes, dtype=np.int64))
     members = (np.concatenate(features), np.concatenate(labels)) if features else None
     return tuple(tables), members

@@ -34,6 +34,7 @@ PACKAGES = (
 )  # fmt: skip
 PROGRAM_KINDS = ("a torch.export program", "a TorchScript program")
 NO_MODEL = "only predictions were given; this can be measured on models only"
+TEXTS = "inputs are texts; this changes numbers a little at a time"
 EXIT_CODES = {"PASSED": 0, "FAILED": 1, "UNDECIDED": 3}
 
 
@@ -193,6 +194,9 @@ def _measure(
         params = check.params.model_validate(source.policy.params.get(check.id, {}))
         if case.models is None and CHECKS_BY_ID[check.id].needs == "model":
             unmeasured.append(Unmeasured(check=check.id, reason=NO_MODEL))
+            continue
+        if case.data.inputs not in CHECKS_BY_ID[check.id].inputs:
+            unmeasured.append(Unmeasured(check=check.id, reason=TEXTS))
             continue
         try:
             for item in check.measure(case, params):
