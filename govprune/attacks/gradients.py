@@ -2,8 +2,9 @@
 
 Its own, where it can be differentiated and that leads somewhere on most rows. Otherwise one read
 off its scores: the difference between a step up and a step down along each feature (ZOO, Chen et
-al. 2017) or, where features are many, along random directions (Ilyas et al. 2018). An ONNX graph,
-an 8-bit kernel and a model that rounds its input all have scores.
+al. 2017). An ONNX graph, an 8-bit kernel and a model that rounds its input all have scores. That
+takes two questions per feature and step; where there are too many, no gradient is offered, and no
+attack that finds little is taken for robustness.
 """
 
 from dataclasses import dataclass
@@ -28,8 +29,9 @@ MOST = 0.9
 """Share of rows on which a gradient must lead somewhere to be the only one that is used."""
 FARTHEST = 0.25
 """Longest step of a difference, in standard deviations; never more than half of the budget."""
-DIRECTIONS = 128
-"""With more features than this, differences are taken along as many random directions."""
+WIDEST = 128
+"""Features that differences are taken of at most. Random directions instead of each feature find
+far less: of rows that a true gradient loses in 784 features, one in four."""
 
 Kind = Literal["native", "numeric"]
 
@@ -51,6 +53,8 @@ class Offer:
 
     native: Gradient | None
     numeric: Gradient | None
+    wide: bool = False
+    """Whether there are too many features to take differences of."""
 
     @property
     def gradients(self) -> tuple[Gradient, ...]:
@@ -90,11 +94,13 @@ class Offer:
         ]
         if self.borrows(other) and other.gradients:
             named.append("the other model's gradient")
-        return ", ".join(named) or "none"
+        if self.wide and self.native is None:
+            named.append(f"no gradient (differences are taken of {WIDEST} features at most)")
+        return ", ".join(named) or "no gradient"
 
 
 def offers(
-    models: tuple[Model, Model], box: Box, rows: Rows, labels: Codes, budget: Budget, seed: int
+    models: tuple[Model, Model], box: Box, rows: Rows, labels: Codes, budget: Budget
 ) -> tuple[Offer, Offer]:
     """Look for both models' own gradients; where one lacks it, take differences of both.
 
@@ -103,17 +109,14 @@ def offers(
         labels: True class per row.
     """
     natives = [_tried("native", native(m), m, box, rows, labels) for m in models]
-    alone = all(Offer(g, None).differentiable for g in natives)
+    if all(Offer(g, None).differentiable for g in natives):
+        return Offer(natives[0], None), Offer(natives[1], None)
+    if len(budget.mutable) > WIDEST:
+        return Offer(natives[0], None, wide=True), Offer(natives[1], None, wide=True)
     first, second = (
-        Offer(
-            g,
-            None
-            if alone
-            else _tried("numeric", numeric(m, box, rows, budget, seed), m, box, rows, labels),
-        )
-        for m, g in zip(models, natives, strict=True)
+        _tried("numeric", numeric(m, box, rows, budget), m, box, rows, labels) for m in models
     )
-    return first, second
+    return Offer(natives[0], first), Offer(natives[1], second)
 
 
 def covered(
@@ -161,7 +164,7 @@ def native(model: Model) -> "torch.nn.Module | None":
     return Called(model.program)
 
 
-def numeric(model: Model, box: Box, rows: Rows, budget: Budget, seed: int) -> "torch.nn.Module":
+def numeric(model: Model, box: Box, rows: Rows, budget: Budget) -> "torch.nn.Module":
     """Return a module that says what the model says, in units of its median margin.
 
     Its gradient is made of differences between scores. The unit keeps the loss from saturating,
@@ -169,11 +172,11 @@ def numeric(model: Model, box: Box, rows: Rows, budget: Budget, seed: int) -> "t
     """
     top = np.sort(logits(model.outputs(rows)), axis=1)
     unit = float(np.median(top[:, -1] - top[:, -2])) or 1.0
-    return differences(model, box, budget.mutable, min(budget.eps / 2, FARTHEST), unit, seed)
+    return differences(model, box, budget.mutable, min(budget.eps / 2, FARTHEST), unit)
 
 
 def differences(
-    model: Model, box: Box, columns: tuple[int, ...], step: float, unit: float, seed: int
+    model: Model, box: Box, columns: tuple[int, ...], step: float, unit: float
 ) -> "torch.nn.Module":
     """Return a module whose backward pass asks the model on both sides of each row.
 
@@ -183,8 +186,6 @@ def differences(
         unit: What the scores are divided by.
     """
     import torch
-
-    random = np.random.default_rng(seed)
 
     def scores(x: Rows) -> npt.NDArray[np.float64]:
         return logits(model.outputs(np.ascontiguousarray(x))) / unit
@@ -199,28 +200,19 @@ def differences(
         def backward(ctx: Any, *grads: "torch.Tensor") -> "torch.Tensor":
             (held,) = ctx.saved_tensors
             x, weight = held.detach().numpy(), grads[0].numpy().astype(np.float64)
-            slope = np.zeros(x.shape, dtype=np.float64)
-            for way in _directions(x.shape[1], columns, random):
-                by = (step * way * box.scale).astype(np.float32)
+            slope = np.zeros_like(x)
+            for column in columns:
+                by = np.zeros_like(box.scale)
+                by[column] = step * box.scale[column]
                 change = scores(x + by) - scores(x - by)
-                slope += (weight * change).sum(axis=1, keepdims=True) * way
-            return torch.from_numpy((slope / (2 * step * box.scale)).astype(np.float32))
+                slope[:, column] = (weight * change).sum(axis=1) / (2 * by[column])
+            return torch.from_numpy(slope)
 
     class Differences(torch.nn.Module):
         def forward(self, x: "torch.Tensor") -> Any:
             return Asked.apply(x)  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
     return Differences()
-
-
-def _directions(features: int, columns: tuple[int, ...], random: np.random.Generator) -> Rows:
-    """One feature after the other, or signs drawn at random; shape (directions, features)."""
-    few = len(columns) <= DIRECTIONS
-    ways = np.zeros((len(columns) if few else DIRECTIONS, features), dtype=np.float32)
-    ways[:, list(columns)] = (
-        np.eye(len(columns)) if few else random.choice([-1.0, 1.0], (DIRECTIONS, len(columns)))
-    )
-    return ways
 
 
 def _tried(

@@ -51,7 +51,7 @@ def measure(case: Case, params: EvasionParams) -> Iterator[Measurement | Figure]
             f"an attacker with {params.eps:g} standard deviations can change no feature: name "
             "features under evaluation.mutable, or raise params.evasion.eps in the policy"
         )
-    offered = offers(models, box, rows, labels, budget, case.seed)
+    offered = offers(models, box, rows, labels, budget)
     before, after = attack_pair(models, offered, box, rows, labels, budget, case.seed)
     yield Measurement(
         check="evasion",

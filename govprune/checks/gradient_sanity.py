@@ -47,7 +47,7 @@ def measure(case: Case, params: GradientSanityParams) -> Iterator[Measurement]:
     models = (case.baseline, case.candidate)
     budget = Budget(params.eps, params.steps, 1, everything, queries=params.queries)
     large = Budget(params.large_eps, params.steps, 1, everything, queries=params.queries)
-    offered = offers(models, free, rows, labels, budget, case.seed)
+    offered = offers(models, free, rows, labels, budget)
     usable = covered(models, offered, rows)
     yield Measurement(
         check="gradient-sanity",

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from pydantic import Field, FiniteFloat
 
 from ..attacks.art import Box
-from ..attacks.gradients import FARTHEST, differences, own_gradient
+from ..attacks.gradients import FARTHEST, WIDEST, differences, own_gradient
 from ..attacks.inversion import Judge, reconstruct, starts, untrained
+from ..errors import CheckError
 from ..measurements import Figure, Measurement
 from ..models import TorchModel
 from ..records import Record
@@ -113,9 +114,13 @@ def _climbed(case: Case, box: Box) -> "tuple[tuple[torch.nn.Module, torch.nn.Mod
     if found[0] is not None and found[1] is not None:
         return (found[0].module, found[1].module), True
     everything = tuple(range(len(case.data.names)))
-    first, second = (
-        differences(m, box, everything, FARTHEST, unit=1.0, seed=case.seed) for m in models
-    )
+    if len(everything) > WIDEST:
+        lacks = models[0] if found[0] is None else models[1]
+        raise CheckError(
+            f"the {lacks.role} has no gradient to use, and {len(everything)} features are more "
+            f"than the {WIDEST} that differences of scores are taken of: gate a torch module"
+        )
+    first, second = (differences(m, box, everything, FARTHEST, unit=1.0) for m in models)
     return (first, second), False
 
 

@@ -148,7 +148,7 @@ def test_robust_rows_are_among_the_right_ones(tmp_path, dense, pruned, people):
     given = case(tmp_path, dense, pruned, people)
     box, rows, labels = Box.of(people.features), people.features[:400], people.labels[:400]
     budget = Budget(0.25, 10, 1, people.mutable)
-    offered = offers(given.models, box, rows, labels, budget, 0)
+    offered = offers(given.models, box, rows, labels, budget)
     for result in attack_pair(given.models, offered, box, rows, labels, budget, 0):
         assert (result.robust <= result.clean).all()
         assert (result.robust <= result.own).all()
