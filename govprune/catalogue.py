@@ -206,12 +206,42 @@ CATALOGUE: tuple[CheckEntry, ...] = (
     CheckEntry("size", "File size", "artefact", (
         _m("size-ratio", "File size, candidate / baseline", "whole", "none", "ratio", "exact"),
     ), tasks=ANY_TASK),
-    CheckEntry("latency", "Time per prediction", "artefact", (
+    CheckEntry("latency", "Time per prediction, of one row and in batches", "artefact", (
         _m("latency-ratio", "Latency, candidate / baseline", "whole", "none", "ratio",
            "log-ratios"),
         _m("control-ratio", "Latency, baseline / baseline (A/A control)",
            "whole", "none", "ratio", "log-ratios"),
         _m("speed-up-kept", "Measured speed-up / claimed speed-up", "whole", "none", "ratio",
+           "log-ratios", "exact"),
+        _m("batch-latency-ratio", "Latency of a batch, candidate / baseline", "whole", "none",
+           "ratio", "log-ratios"),
+        _m("batch-control-ratio", "Latency of a batch, baseline / baseline (A/A control)",
+           "whole", "none", "ratio", "log-ratios"),
+        _m("batch-speed-up-kept", "Measured throughput / claimed throughput", "whole", "none",
+           "ratio", "log-ratios", "exact"),
+    ), tasks=ANY_TASK),
+    CheckEntry("flops", "Floating-point operations per row", "artefact", (
+        _m("flops-ratio", "Operations per row, candidate / baseline", "whole", "none", "ratio",
+           "exact"),
+        _m("int8-share", "Operations of the candidate done in 8-bit integers", "whole", "none",
+           "share", "exact"),
+        _m("flops-claim-error", "Relative excess over the claimed operations", "whole", "none",
+           "ratio", "exact"),
+    ), tasks=ANY_TASK),
+    CheckEntry("memory", "Peak memory of a process that loads the model and answers", "artefact", (
+        _m("peak-memory-ratio", "Peak memory, candidate / baseline", "whole", "none", "ratio",
+           "log-ratios"),
+        _m("peak-memory-control-ratio", "Peak memory, baseline / baseline (A/A control)",
+           "whole", "none", "ratio", "log-ratios"),
+        _m("memory-claim-kept", "Claimed peak memory / measured peak memory", "whole", "none",
+           "ratio", "log-ratios", "exact"),
+    ), tasks=ANY_TASK),
+    CheckEntry("energy", "Energy per prediction", "artefact", (
+        _m("energy-ratio", "Energy, candidate / baseline", "whole", "none", "ratio",
+           "log-ratios"),
+        _m("energy-control-ratio", "Energy, baseline / baseline (A/A control)",
+           "whole", "none", "ratio", "log-ratios"),
+        _m("energy-claim-kept", "Claimed energy / measured energy", "whole", "none", "ratio",
            "log-ratios", "exact"),
     ), tasks=ANY_TASK),
 )  # fmt: skip

@@ -20,7 +20,19 @@ class Claim(Record):
     """File size, candidate / baseline."""
 
     speed_up: FiniteFloat | None = Field(default=None, gt=0)
-    """Latency, baseline / candidate."""
+    """Latency of one row, baseline / candidate: 2 is half the time."""
+
+    throughput: FiniteFloat | None = Field(default=None, gt=0)
+    """Rows per second in batches, candidate / baseline: 2 is twice as many."""
+
+    flops_ratio: FiniteFloat | None = Field(default=None, gt=0)
+    """Floating-point operations per row as the modules run them, candidate / baseline."""
+
+    memory_ratio: FiniteFloat | None = Field(default=None, gt=0)
+    """Peak memory of loading and answering, candidate / baseline."""
+
+    energy_ratio: FiniteFloat | None = Field(default=None, gt=0)
+    """Energy per prediction, candidate / baseline."""
 
 
 class Step(Record):

@@ -6,10 +6,12 @@ from .calibration import CALIBRATION
 from .compression_claim import COMPRESSION_CLAIM
 from .degenerate_predictor import DEGENERATE_PREDICTOR
 from .derivation import DERIVATION
+from .energy import ENERGY
 from .evasion import EVASION
 from .explanation_stability import EXPLANATION_STABILITY
 from .fairness import FAIRNESS
 from .flips import FLIPS
+from .flops import FLOPS
 from .generalisation_gap import GENERALISATION_GAP
 from .gradient_sanity import GRADIENT_SANITY
 from .inversion import INVERSION
@@ -17,6 +19,7 @@ from .latency import LATENCY
 from .layer_attribution import LAYER_ATTRIBUTION
 from .margin_shift import MARGIN_SHIFT
 from .membership import MEMBERSHIP
+from .memory import MEMORY
 from .pii import PII
 from .ranking import RANKING
 from .regression_error import REGRESSION_ERROR
@@ -47,6 +50,9 @@ CHECKS: tuple[Check, ...] = (
     PII,
     SIZE,
     LATENCY,
+    FLOPS,
+    MEMORY,
+    ENERGY,
 )
 
 __all__ = ["CHECKS", "Case", "Check", "Scores"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,26 @@ import numpy.typing as npt
 
 from ..data import Answers, EvaluationData, Scores, Table
 from ..errors import CheckError
+from ..job import ModelFiles
 from ..lineage import Step
 from ..measurements import Figure, Measurement, Moments, Paired
 from ..models import Model, TorchModel
 from ..records import Record
 from ..stats.means import Central
 
-__all__ = ["Case", "Check", "Codes", "NoParams", "Scores", "moments", "paired"]
+__all__ = ["Case", "Check", "Codes", "NoParams", "Scores", "Source", "moments", "paired"]
 
 Codes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model can be loaded from again, as it was the first time."""
+
+    files: ModelFiles
+    root: Path
+    unsafe: bool = False
+    """Whether files that can run code of their own may be loaded."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,8 @@ class Case:
     seed: int
     also: tuple[Scores, ...] = ()
     """What further candidates of the same baseline say."""
+    sources: tuple[Source, Source] | None = None
+    """Files of baseline and candidate; None where the models were made in memory."""
 
     @property
     def both_scores(self) -> tuple[Scores, Scores]:

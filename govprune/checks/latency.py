@@ -1,121 +1,120 @@
-"""How long one prediction takes, candidate against baseline, with the baseline against itself.
+"""How long predictions take, candidate against baseline, with the baseline against itself.
 
-The three are timed in turn, in random order, so that whatever else the machine does hits them
-alike. If the baseline differs from itself, the clock of this machine decides nothing.
+Once for one row, as an on-line service is asked, and once for many at a time. If the baseline
+differs from itself, the clock of this machine decides nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from math import log
-from random import Random
-from time import perf_counter
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
-from ..measurements import Basis, Exact, LogRatios, Measurement
-from ..models import Model, TorchModel
+from ..measurements import Basis, Exact, Figure, LogRatios, Measurement
 from ..records import Record
 from .base import Case, Check
+from .timing import Nanoseconds, duration, log_ratios, predictor, quantiles, take_turns, undisturbed
 
 
 class LatencyParams(Record):
     """Parameters of the latency check."""
 
     pairs: int = Field(default=400, ge=20, le=100_000)
-    batch: int = Field(default=1, ge=1)
-    """Rows per prediction; 1 is on-line serving."""
-    repeat: int = Field(default=10, ge=1)
-    """Predictions per timing."""
+    """Most turns, each of which makes one pair."""
+    batch: int = Field(default=256, ge=1)
+    """Rows per prediction of batch serving; on-line serving has one."""
+    repeat: int = Field(default=10, ge=1, le=10_000)
+    """Most predictions of one model in a turn; each is timed alone."""
+    seconds: float = Field(default=30, gt=0, le=3600)
+    """Time for on-line serving, and again for batch serving, once ten turns are taken."""
+    threads: int = Field(default=1, ge=1, le=1024)
+    """Threads torch may use."""
 
 
-def measure(case: Case, params: LatencyParams) -> Iterator[Measurement]:
-    """Time baseline, candidate and baseline again, interleaved."""
-    import torch
+@dataclass(frozen=True)
+class Serving:
+    """One way of being asked, and how long each prediction took: shape (turns, predictions)."""
 
-    rows = case.data.features[: params.batch]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        times = _interleaved(
-            [_runner(m, rows, params) for m in (case.baseline, case.candidate, case.baseline)],
-            params.pairs,
-            Random(case.seed),  # noqa: S311 an order of timing, no secret
-        )
-    finally:
-        torch.set_num_threads(threads)
-    first, candidate, second = times
-    note = (
-        f"median {1e6 * _median(first) / params.repeat:.0f} µs → "
-        f"{1e6 * _median(candidate) / params.repeat:.0f} µs at batch {params.batch}, one thread"
+    prefix: str
+    batch: int
+    asked: int
+    """Rows a prediction should have had."""
+    baseline: Nanoseconds
+    candidate: Nanoseconds
+    again: Nanoseconds
+
+
+def measure(case: Case, params: LatencyParams) -> Iterator[Measurement | Figure]:
+    """Time baseline, candidate and baseline again, interleaved: one row, then many."""
+    with undisturbed(params.threads):
+        online = _serve(case, params, prefix="", rows=1)
+        batched = _serve(case, params, prefix="batch-", rows=params.batch)
+    claim = case.step.claim
+    yield from _compared(case, params, online)
+    yield _claim(case, online, claim.speed_up, "speed-up", "times faster")
+    yield from _compared(case, params, batched)
+    yield _claim(case, batched, claim.throughput, "throughput", "times the rows per second")
+    yield Figure(
+        check="latency",
+        title="Time per prediction (95 % limits by order statistics)",
+        columns=("", "half within", "95 % within", "99 % within", "rows per second"),
+        rows=tuple(row for serving in (online, batched) for row in _rows(serving)),
     )
-    ratio = _ratios(first, candidate, case.seed)
-    yield Measurement(check="latency", metric="latency-ratio", basis=ratio, notes=(note,))
-    control = _ratios(first, second, case.seed)
-    yield Measurement(check="latency", metric="control-ratio", basis=control)
-    yield _claim(case, first, candidate)
 
 
-def _claim(case: Case, first: list[float], candidate: list[float]) -> Measurement:
-    claimed = case.step.claim.speed_up
+def _serve(case: Case, params: LatencyParams, *, prefix: str, rows: int) -> Serving:
+    given = case.data.features[:rows]
+    models = (case.baseline, case.candidate, case.baseline)
+    baseline, candidate, again = take_turns(
+        [predictor(model, given) for model in models],
+        turns=params.pairs, repeat=params.repeat, seconds=params.seconds, seed=case.seed,
+    )  # fmt: skip
+    return Serving(
+        prefix=prefix, batch=len(given), asked=rows,
+        baseline=baseline, candidate=candidate, again=again,
+    )  # fmt: skip
+
+
+def _compared(case: Case, params: LatencyParams, serving: Serving) -> Iterator[Measurement]:
+    threads = "one thread" if params.threads == 1 else f"{params.threads} threads"
+    notes = [
+        f"median {duration(float(np.median(serving.baseline)))} → "
+        f"{duration(float(np.median(serving.candidate)))} at batch {serving.batch}, {threads}"
+    ]
+    if serving.batch < serving.asked:
+        notes.append(f"the data has {serving.batch} rows, fewer than the {serving.asked} asked for")
+    for metric, second in (("latency-ratio", serving.candidate), ("control-ratio", serving.again)):
+        yield Measurement(
+            check="latency",
+            metric=serving.prefix + metric,
+            basis=LogRatios(values=log_ratios(serving.baseline, second), seed=case.seed),
+            notes=tuple(notes) if second is serving.candidate else (),
+        )
+
+
+def _claim(
+    case: Case, serving: Serving, claimed: float | None, what: str, times: str
+) -> Measurement:
     basis: Basis
     if claimed is None:
-        basis, note = Exact(value=1.0), "the step claims no speed-up"
+        basis, note = Exact(value=1.0), f"the step claims no {what}"
     else:
-        values = tuple(log(a / b) - log(claimed) for a, b in zip(first, candidate, strict=True))
-        basis, note = LogRatios(values=values, seed=case.seed), f"claimed: {claimed:g} times faster"
-    return Measurement(check="latency", metric="speed-up-kept", basis=basis, notes=(note,))
+        faster = log_ratios(serving.candidate, serving.baseline)
+        values = tuple(round(value - log(claimed), 5) for value in faster)
+        basis, note = LogRatios(values=values, seed=case.seed), f"claimed: {claimed:g} {times}"
+    metric = f"{serving.prefix}speed-up-kept"
+    return Measurement(check="latency", metric=metric, basis=basis, notes=(note,))
 
 
-def _runner(
-    model: Model, rows: npt.NDArray[np.float32], params: LatencyParams
-) -> Callable[[], None]:
-    import torch
-
-    if not isinstance(model, TorchModel):
-        return _repeated(lambda: model.outputs(rows), params.repeat)
-    module, tensor = model.module, torch.from_numpy(rows)
-
-    def run() -> None:
-        with torch.inference_mode():
-            for _ in range(params.repeat):
-                module(tensor)
-
-    return run
-
-
-def _repeated(predict: Callable[[], object], times: int) -> Callable[[], None]:
-    def run() -> None:
-        for _ in range(times):
-            predict()
-
-    return run
-
-
-def _interleaved(
-    runners: list[Callable[[], None]], pairs: int, random: Random
-) -> list[list[float]]:
-    for run in runners * 5:  # warm up
-        run()
-    times: list[list[float]] = [[] for _ in runners]
-    order = list(range(len(runners)))
-    for _ in range(pairs):
-        random.shuffle(order)
-        for i in order:
-            start = perf_counter()
-            runners[i]()
-            times[i].append(perf_counter() - start)
-    return times
-
-
-def _ratios(first: list[float], second: list[float], seed: int) -> LogRatios:
-    # Five decimals: far below what a clock resolves, and a third of the archive's size.
-    values = tuple(round(log(b / a), 5) for a, b in zip(first, second, strict=True))
-    return LogRatios(values=values, seed=seed)
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
+def _rows(serving: Serving) -> Iterator[tuple[str, ...]]:
+    for name, times in (
+        ("baseline", serving.baseline),
+        ("candidate", serving.candidate),
+        ("baseline again", serving.again),
+    ):
+        per_second = 1e9 * serving.batch / max(float(times.mean()), 1.0)
+        yield (f"batch {serving.batch}, {name}", *quantiles(times), f"{per_second:,.0f}")
 
 
 LATENCY = Check(id="latency", params=LatencyParams, measure=measure)

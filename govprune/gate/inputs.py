@@ -29,6 +29,7 @@ from ..policy import PolicySource, make_plan
 from ..subjects import Subject, describe
 
 if TYPE_CHECKING:
+    from ..checks.base import Source
     from ..models import Model
 
 
@@ -49,6 +50,8 @@ class Inputs:
     job_file: Subject | None
     unsafe_load: bool = False
     """Whether files that can run code of their own may be loaded."""
+    sources: "tuple[Source, Source] | None" = None
+    """Files the models can be loaded from again; None where they were made in memory."""
 
     @property
     def models(self) -> "tuple[Model, Model] | None":

@@ -31,6 +31,7 @@ Progress = Callable[[str, int, int], None]
 PACKAGES = (
     "torch", "numpy", "scipy", "fairlearn", "adversarial-robustness-toolbox", "scikit-learn",
     "polars", "pyarrow", "pandas", "safetensors", "pydantic", "weasyprint", "pyhanko",
+    "codecarbon",
 )  # fmt: skip
 PROGRAM_KINDS = ("a torch.export program", "a TorchScript program")
 NO_MODEL = "only predictions were given; this can be measured on models only"
@@ -118,6 +119,7 @@ def _case(inputs: Inputs) -> "Case":
         candidate_scores=scores[1],
         also=also,
         seed=inputs.seed,
+        sources=inputs.sources,
     )
 
 

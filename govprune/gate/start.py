@@ -28,6 +28,7 @@ from .inputs import (
 from .line import Gated, Progress, gate
 
 if TYPE_CHECKING:
+    from ..checks.base import Source
     from ..models import Model, TorchModel
     from ..steps import Wrapped
 
@@ -72,6 +73,7 @@ def run(
         step=done,
         given=predictions or _models(source, unsafe=unsafe_load),
         unsafe_load=unsafe_load,
+        sources=None if predictions else _sources(source, unsafe=unsafe_load),
         data=data,
         fine_tuning=source.job.fine_tuning,
         policy=chosen,
@@ -83,12 +85,22 @@ def run(
 def _models(source: JobSource, *, unsafe: bool) -> "tuple[Model, Model]":
     from ..models import load
 
+    baseline, candidate = _sources(source, unsafe=unsafe)
+    return (
+        load(baseline.files, role="baseline", root=source.root, unsafe=unsafe),
+        load(candidate.files, role="candidate", root=source.root, unsafe=unsafe),
+    )
+
+
+def _sources(source: JobSource, *, unsafe: bool) -> "tuple[Source, Source]":
+    from ..checks.base import Source
+
     baseline, candidate = source.job.baseline, source.job.candidate
     if baseline is None or candidate is None:
         raise InputError("the job names no models and no predictions")
     return (
-        load(baseline, role="baseline", root=source.root, unsafe=unsafe),
-        load(candidate, role="candidate", root=source.root, unsafe=unsafe),
+        Source(files=baseline, root=source.root, unsafe=unsafe),
+        Source(files=candidate, root=source.root, unsafe=unsafe),
     )
 
 

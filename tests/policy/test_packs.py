@@ -206,9 +206,27 @@ def test_medical_imaging_asks_the_recall_of_every_class_at_every_site():
 def test_edge_lets_size_and_speed_block():
     edge = rules("edge")
 
-    for name in ("claims-are-true", "file-not-larger", "speed-up-as-claimed", "not-slower"):
+    for name in ("claims-are-true", "file-not-larger", "speed-up-as-claimed", "not-slower",
+                 "throughput-as-claimed", "batches-not-slower", "operations-as-claimed",
+                 "memory-as-claimed"):  # fmt: skip
         assert edge[name].severity == "block"
     assert judged("edge", "file-not-larger", Exact(value=1.0)) == "FAILED"
+    assert judged("edge", "operations-as-claimed", Exact(value=0.02)) == "FAILED"
+    assert judged("edge", "memory-as-claimed", Exact(value=1.0)) == "PASSED"
+
+
+def test_edge_lets_nothing_block_that_a_machine_or_a_form_may_be_unable_to_measure():
+    """No meter, no files, no torch module: shown as not measured, unless it was claimed."""
+    edge = rules("edge")
+
+    for name in ("no-more-operations", "no-more-memory", "no-more-energy", "energy-as-claimed"):
+        assert edge[name].severity == "report"
+    assert edge["memory-as-claimed"].needs == edge["operations-as-claimed"].needs == ()
+
+
+@pytest.mark.parametrize("name", ["throughput-as-claimed", "batches-not-slower"])
+def test_batches_are_judged_only_by_a_clock_that_agrees_with_itself(name):
+    assert rules("edge")[name].needs == ("batch-clock-can-be-trusted",)
 
 
 def test_the_documents_name_every_pack():

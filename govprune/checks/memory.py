@@ -1,0 +1,183 @@
+"""How much memory loading a model and answering a batch takes at its peak, beside the baseline's.
+
+Each run is a process of its own that has the libraries and nothing else. The peak holds what the
+loader holds at once: the file as it was read, its tensors, and the module. A small model vanishes
+beside what any answer takes, so its ratio is near 1.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import chain
+from math import log
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from ..errors import CheckError
+from ..measurements import Basis, Exact, Figure, LogRatios, Measurement
+from ..models import Model, TorchModel
+from ..records import Record
+from .base import Case, Check, Source
+
+NAMES = ("baseline", "candidate", "baseline again")
+WITH_MODULES = ("torchao", "safetensors")
+WITH_OTHERS = ("onnx", "onnxruntime", "sklearn", "tokenizers", "transformers")
+"""Libraries of some forms of model: if a model brought one in here, no run there pays for it."""
+
+
+class MemoryParams(Record):
+    """Parameters of the memory check."""
+
+    runs: int = Field(default=15, ge=3, le=400)
+    """Processes per model, and as many again for the control; fewer than 10 decide nothing."""
+    batch: int = Field(default=256, ge=1)
+    """Rows that are answered at once."""
+    threads: int = Field(default=1, ge=1, le=1024)
+    """Threads torch may use."""
+    seconds: float = Field(default=600, gt=0, le=86_400)
+    """After so long the check gives up."""
+
+
+def measure(case: Case, params: MemoryParams) -> Iterator[Measurement | Figure]:
+    """Run baseline, candidate and baseline again in processes of their own, in random order."""
+    claimed = case.step.claim.memory_ratio
+    if claimed is None:
+        yield _measured("memory-claim-kept", Exact(value=1.0), "the step claims no memory")
+    runs = _observed(case, params)
+    peaks = [[run["peak"] for run in of_one] for of_one in runs]
+    ratio = _ratios(case, peaks[0], peaks[1])
+    yield _measured(
+        "peak-memory-ratio",
+        ratio,
+        f"median {_middle(peaks[0])} → {_middle(peaks[1])} MiB above the libraries, with "
+        f"{min(params.batch, len(case.data.features))} rows answered at once",
+    )
+    yield _measured("peak-memory-control-ratio", _ratios(case, peaks[0], peaks[2]))
+    if claimed is not None:
+        kept = tuple(round(log(claimed) - value, 5) for value in ratio.values)
+        basis = LogRatios(values=kept, seed=case.seed)
+        yield _measured("memory-claim-kept", basis, f"claimed: {claimed:g} of the baseline's")
+    yield Figure(
+        check="memory",
+        title=f"Memory above the libraries, MiB ({params.runs} processes each)",
+        columns=("", "loaded", "peak", "smallest peak", "largest peak"),
+        rows=tuple(
+            (
+                name, _middle([run["loaded"] for run in of_one]), _middle(peak),
+                _middle([min(peak)]), _middle([max(peak)]),
+            )
+            for name, of_one, peak in zip(NAMES, runs, peaks, strict=True)
+        ),
+    )  # fmt: skip
+
+
+def _observed(case: Case, params: MemoryParams) -> list[list[dict[str, int]]]:
+    """What each run of baseline, candidate and baseline again took, in the order of the runs."""
+    if case.sources is None:
+        raise CheckError(
+            "the models were made in memory: memory is measured on models that a job names by "
+            "their files"
+        )
+    if not Path("/proc/self/status").is_file() or not hasattr(os, "fork"):
+        raise CheckError("peak memory is read from /proc/self/status, which this system lacks")
+    random = Random(case.seed)  # noqa: S311 an order of runs, no secret
+    turns = [random.sample(range(3), 3) for _ in range(params.runs)]
+    order = list(chain.from_iterable(turns))
+    models = [
+        _described(model, source)
+        for model, source in zip((case.baseline, case.candidate), case.sources, strict=True)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Path(folder) / "rows.npy"
+        given = case.data.features[: params.batch]
+        texts = given.dtype == np.object_
+        np.save(rows, given.astype(np.str_) if texts else given, allow_pickle=False)
+        request = {
+            "models": models, "libraries": _libraries(case), "threads": params.threads,
+            "rows": str(rows), "order": [which % 2 for which in order],
+        }  # fmt: skip
+        answers = _asked(request, params.seconds)
+    if failed := next((answer["error"] for answer in answers if "error" in answer), None):
+        raise CheckError(f"in a process of its own: {failed}")
+    runs: list[list[dict[str, int]]] = [[], [], []]
+    for which, answer in zip(order, answers, strict=True):
+        # A page is the least the kernel tells apart.
+        runs[which].append({name: max(int(answer[name]), 4) for name in ("loaded", "peak")})
+    return runs
+
+
+def _libraries(case: Case) -> list[str]:
+    plain = all(isinstance(m, TorchModel) for m in (case.baseline, case.candidate))
+    wanted = WITH_MODULES if plain else WITH_MODULES + WITH_OTHERS
+    return [name for name in wanted if name in sys.modules]
+
+
+def _described(model: Model, source: Source) -> dict[str, Any]:
+    return {
+        "role": model.role,
+        "files": source.files.model_dump(mode="json"),
+        "root": str(source.root.resolve()),
+        "unsafe": source.unsafe,
+        "sha256": [model.weights.sha256, model.code.sha256 if model.code else None],
+    }
+
+
+def _asked(request: dict[str, Any], seconds: float) -> list[dict[str, Any]]:
+    """Let a process of its own answer; end it, with all it started, if it takes too long."""
+    command = [sys.executable, "-P", "-m", "govprune.checks.peak"]
+    with subprocess.Popen(  # noqa: S603 this interpreter, and a module of this package
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=_environment(request["threads"]), start_new_session=True, text=True,
+    ) as process:  # fmt: skip
+        try:
+            said, complaint = process.communicate(json.dumps(request), timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            raise CheckError(
+                f"the models took more than {seconds:g} seconds in processes of their own; raise "
+                "params.memory.seconds or lower params.memory.runs"
+            ) from error
+        finally:
+            _end(process)
+    try:
+        answers: list[dict[str, Any]] = json.loads(said)
+    except ValueError as error:
+        last = (complaint.strip().splitlines() or ["no word"])[-1][:300]
+        raise CheckError(f"the process that measures memory broke: {last}") from error
+    return answers
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """End the process and what it forked; its group bears its number."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """Say where to import from as this process does, and keep numeric libraries to the threads."""
+    pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    places = os.pathsep.join(place for place in sys.path if place)
+    return os.environ | dict.fromkeys(pools, str(threads)) | {"PYTHONPATH": places}
+
+
+def _ratios(case: Case, first: list[int], second: list[int]) -> LogRatios:
+    pairs = zip(first, second, strict=True)
+    return LogRatios(values=tuple(round(log(b / a), 5) for a, b in pairs), seed=case.seed)
+
+
+def _middle(kibibytes: list[int]) -> str:
+    return f"{float(np.median(kibibytes)) / 1024:,.1f}"
+
+
+def _measured(metric: str, basis: Basis, *notes: str) -> Measurement:
+    return Measurement(check="memory", metric=metric, basis=basis, notes=notes)
+
+
+MEMORY = Check(id="memory", params=MemoryParams, measure=measure)

@@ -1,0 +1,115 @@
+"""Peak memory of models, each time in a fresh process: `python -m govprune.checks.peak`.
+
+One process imports the libraries and warms them up; each run is a fork of it, which starts with
+exactly that and loads one model. What is read on standard input and written to standard output is
+JSON. The kernel keeps the peak (VmHWM); a fork starts its own.
+"""
+
+import json
+import os
+import sys
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ..errors import GovpruneError, SubjectError
+from ..job import ModelFiles
+
+STATUS = Path("/proc/self/status")
+
+
+def kibibytes(field: str, status: str) -> int:
+    """Read a field of /proc/self/status, e.g. `VmHWM`, in KiB.
+
+    Raises:
+        SubjectError: The kernel does not keep it.
+    """
+    for line in status.splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0])
+    raise SubjectError(f"/proc/self/status has no {field}")
+
+
+def observe(request: dict[str, Any], which: int, rows: Any) -> dict[str, Any]:
+    """Load a model and let it answer the rows; return what that took, in KiB.
+
+    Raises:
+        SubjectError: It cannot be loaded, or is another model than the one that was judged.
+    """
+    from ..models import load
+
+    given = request["models"][which]
+    before = kibibytes("VmRSS", STATUS.read_text())
+    model = load(
+        ModelFiles.model_validate(given["files"]),
+        role=given["role"], root=Path(given["root"]), unsafe=given["unsafe"],
+    )  # fmt: skip
+    digests = [model.weights.sha256, model.code.sha256 if model.code else None]
+    if digests != given["sha256"]:
+        raise SubjectError(f"the {given['role']}'s files changed while the gate ran")
+    loaded = kibibytes("VmRSS", STATUS.read_text())
+    model.outputs(rows)
+    peak = kibibytes("VmHWM", STATUS.read_text())
+    return {"which": which, "loaded": loaded - before, "peak": peak - before}
+
+
+def _forked(request: dict[str, Any], which: int, rows: Any) -> dict[str, Any]:
+    """Observe in a fork of this process; return the observation, or `{"error": sentence}`."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        try:
+            said = observe(request, which, rows)
+        except GovpruneError as error:
+            said = {"error": str(error)}
+        except BaseException as error:  # the user's module may raise anything, or leave
+            said = {"error": f"{type(error).__name__}: {str(error)[:300]}"}
+        with os.fdopen(writing, "w") as stream:
+            json.dump(said, stream)
+        os._exit(0)  # a fork must not run what its parent has to clean up
+    os.close(writing)
+    with os.fdopen(reading) as stream:
+        text = stream.read()
+    _, status = os.waitpid(child, 0)
+    if not text:
+        role = request["models"][which]["role"]
+        return {"error": f"the process of the {role} ended with status {status} and no word"}
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def _warm_up(request: dict[str, Any]) -> None:
+    """Import and start what the models need, so that no run pays for it."""
+    import safetensors.torch  # noqa: F401 for the forks
+    import torch
+
+    from .. import models  # noqa: F401 for the forks
+
+    torch.set_num_threads(request["threads"])
+    with torch.inference_mode():
+        torch.nn.Linear(64, 64)(torch.zeros(64, 64)).double().numpy()
+    for library in request["libraries"]:
+        with suppress(ImportError):  # whoever needs it will say so
+            import_module(library)
+
+
+def main() -> None:
+    """Answer one request: the models, the rows, and in which order to run them."""
+    import numpy as np
+
+    request = json.load(sys.stdin)
+    # Standard output is for the answer; a model's own words go to standard error.
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    _warm_up(request)
+    rows = np.load(request["rows"], allow_pickle=False)
+    rows = rows.astype(object) if rows.dtype.kind == "U" else rows
+    with answer:
+        json.dump([_forked(request, which, rows) for which in request["order"]], answer)
+
+
+if __name__ == "__main__":
+    main()
