@@ -150,6 +150,13 @@ CATALOGUE: tuple[CheckEntry, ...] = (
         _m("regained-by-one-layer", "Regained when one layer is put back", "whole", "none",
            "points", "paired"),
     )),
+    CheckEntry("link-attribution", "Which link of the chain did the harm",
+               "performance and fairness", (
+        _m("worst-link-change", "Lost by the worst slice in the worst link", "whole", "none",
+           "points", "paired"),
+        _m("undeclared-links", "Links that re-train and do not say so", "whole", "none", "count",
+           "exact"),
+    )),
     CheckEntry("compression-claim", "What the step saved against what it claims", "artefact", (
         _m("claim-error", "Largest relative error of a claim", "whole", "none", "ratio", "exact"),
         _m("compressed", "Anything saved at all", "whole", "none", "count", "exact"),

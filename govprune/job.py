@@ -42,6 +42,13 @@ class StepSection(Record):
     retrains: bool = False
 
 
+class LinkSection(Record):
+    """A step before the last, and the model it made."""
+
+    step: StepSection
+    model: ModelFiles
+
+
 class EvaluationSection(Record):
     """The rows both models are judged on."""
 
@@ -138,7 +145,10 @@ class Job(Record):
     candidate: ModelFiles | None = None
     predictions: PredictionsSection | None = None
     """Instead of the models: what they said."""
+    chain: tuple[LinkSection, ...] = Field(default=(), max_length=20)
+    """Steps before the last, in order, each with the model it made: prune, fine-tune, quantise."""
     step: StepSection
+    """What made the candidate: of the baseline, or of the last model of the chain."""
     evaluation: EvaluationSection
     fine_tuning: tuple[FineTuningSection, ...] = ()
     policy: Text
@@ -158,8 +168,11 @@ class Job(Record):
                 raise ValueError("name baseline and candidate, or predictions of both")
             if self.baseline.weights == self.candidate.weights:
                 raise ValueError("baseline and candidate are the same weights file")
+            self._links_differ(self.baseline.weights, self.candidate.weights)
         elif self.baseline is not None or self.candidate is not None:
             raise ValueError("name predictions, or baseline and candidate: not both")
+        elif self.chain:
+            raise ValueError("a chain needs models: what happened between is judged by them")
         elif self.predictions.baseline == self.predictions.candidate:
             raise ValueError("baseline and candidate are the same column of predictions")
         elif self.predictions.candidate_file and (
@@ -171,6 +184,14 @@ class Job(Record):
         if len(set(self.evaluation.classes)) != len(self.evaluation.classes):
             raise ValueError("evaluation.classes names a class twice")
         return self
+
+    def _links_differ(self, baseline: str, candidate: str) -> None:
+        files = [baseline, *(link.model.weights for link in self.chain), candidate]
+        names = [*(link.step.name for link in self.chain), self.step.name]
+        for what, given in (("weights file", files), ("name", names)):
+            twice = next((x for i, x in enumerate(given) if x in given[:i]), None)
+            if twice is not None:
+                raise ValueError(f"two links of the chain have the same {what}: '{twice}'")
 
 
 class JobSource(Record):

@@ -1,10 +1,14 @@
-"""What was done to the baseline: the step, what it claims, and when."""
+"""What was done to the baseline: the steps, what each claims, and when."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat, StrictStr
 
-from .records import Record
+from .errors import EvidenceError
+from .records import Record, digest
+
+Digest = Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Claim(Record):
@@ -18,6 +22,12 @@ class Claim(Record):
 
     size_ratio: FiniteFloat | None = Field(default=None, gt=0)
     """File size, candidate / baseline."""
+
+    parameters_ratio: FiniteFloat | None = Field(default=None, gt=0)
+    """Parameters, candidate / baseline: structured pruning takes whole channels out."""
+
+    pattern: Literal["1:4", "2:4", "4:8"] | None = None
+    """At most N of every M weights in a row are other than zero, in the matrices pruned."""
 
     speed_up: FiniteFloat | None = Field(default=None, gt=0)
     """Latency of one row, baseline / candidate: 2 is half the time."""
@@ -52,3 +62,52 @@ class Step(Record):
     started: StrictStr | None = None
     """RFC 3339, UTC; None where the step was not watched."""
     finished: StrictStr | None = None
+
+    materials: tuple[tuple[StrictStr, Digest], ...] = ()
+    """Name and SHA-256 of each file that a command was given, before it ran."""
+    products: tuple[tuple[StrictStr, Digest], ...] = ()
+    """Name and SHA-256 of each file that it wrote."""
+
+
+class Link(Record):
+    """One step of several: what it started from, what it made, and the link before it."""
+
+    step: Step
+    parent: Digest
+    """Of the model it started from: the baseline, or what the link before made."""
+    product: Digest
+    """Of the model it made."""
+    previous: Digest | None = None
+    """Of the record of the link before; None for the first."""
+
+
+def chain(steps: Sequence[Step], models: Sequence[str]) -> tuple[Link, ...]:
+    """Join steps into a chain.
+
+    Args:
+        steps: In the order they were done.
+        models: Digests of the models before, between and after: one more than steps.
+    """
+    links: list[Link] = []
+    for i, step in enumerate(steps):
+        previous = digest(links[-1]) if links else None
+        links.append(Link(step=step, parent=models[i], product=models[i + 1], previous=previous))
+    return tuple(links)
+
+
+def refuse_broken(links: Sequence[Link], *, baseline: str, candidate: str) -> None:
+    """Refuse a chain that does not lead from the baseline to the candidate, link by link.
+
+    Raises:
+        EvidenceError: It does not; names the link.
+    """
+    parent, previous = baseline, None
+    for i, link in enumerate(links, 1):
+        if link.parent != parent or link.previous != previous:
+            raise EvidenceError(
+                f"link {i} of the chain ('{link.step.name}') does not start where the one before "
+                "it ended"
+            )
+        parent, previous = link.product, digest(link)
+    if links and parent != candidate:
+        raise EvidenceError("the chain does not end at the candidate")

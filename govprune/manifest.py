@@ -93,10 +93,14 @@ class Manifest(Record):
         return hashlib.sha256(bytes.fromhex("".join(f.sha256 for f in self.files))).hexdigest()
 
     @property
+    def listing(self) -> bytes:
+        """A line `digest  name` per file, as sha256sum writes."""
+        return "".join(f"{f.sha256}  {f.name}\n" for f in self.files).encode()
+
+    @property
     def digest(self) -> str:
-        """What the model is: SHA-256 over a line `digest  name` per file, as sha256sum writes."""
-        lines = "".join(f"{f.sha256}  {f.name}\n" for f in self.files)
-        return hashlib.sha256(lines.encode()).hexdigest()
+        """What the model is: SHA-256 of its listing."""
+        return hashlib.sha256(self.listing).hexdigest()
 
     @property
     def size(self) -> int:

@@ -18,8 +18,6 @@ Task = Literal["classification", "multi-label", "regression", "ranking"]
 """What a model answers: a class, several labels, a number, or an order."""
 InputKind = Literal["numbers", "texts"]
 """What a model takes."""
-InputKind = Literal["numbers", "texts"]
-"""What a model takes."""
 
 
 class Subject(Record):
@@ -37,8 +35,9 @@ class Subject(Record):
     size: int = Field(ge=0)
     """Bytes."""
 
-    kind: Literal["file", "columns"] = "file"
-    """A file, or columns of one, named by their values; the file is a subject of its own."""
+    kind: Literal["file", "folder", "columns"] = "file"
+    """A file; a folder, named by the digest of its manifest; or columns of a file, named by their
+    values. Each file of a folder, or with columns, is a subject of its own."""
 
 
 def open_regular(path: Path) -> int:

@@ -17,6 +17,7 @@ from .gradient_sanity import GRADIENT_SANITY
 from .inversion import INVERSION
 from .latency import LATENCY
 from .layer_attribution import LAYER_ATTRIBUTION
+from .link_attribution import LINK_ATTRIBUTION
 from .margin_shift import MARGIN_SHIFT
 from .membership import MEMBERSHIP
 from .memory import MEMORY
@@ -40,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     GENERALISATION_GAP,
     EXPLANATION_STABILITY,
     LAYER_ATTRIBUTION,
+    LINK_ATTRIBUTION,
     COMPRESSION_CLAIM,
     DERIVATION,
     ARTEFACT_PARITY,

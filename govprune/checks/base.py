@@ -34,6 +34,15 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Link:
+    """One step, with the models before and after it and what they say."""
+
+    step: Step
+    before: tuple[Model, Scores]
+    after: tuple[Model, Scores]
+
+
+@dataclass(frozen=True)
 class Case:
     """Everything a check may look at: the models, the data, what was done. Never a bound."""
 
@@ -49,6 +58,8 @@ class Case:
     seed: int
     also: tuple[Scores, ...] = ()
     """What further candidates of the same baseline say."""
+    between: tuple[tuple[Step, Model, Scores], ...] = ()
+    """Steps before the last, the models they made, and what those say."""
     sources: tuple[Source, Source] | None = None
     """Files of baseline and candidate; None where the models were made in memory."""
 
@@ -70,6 +81,17 @@ class Case:
     def candidate(self) -> Model:
         """The model after the step; raises as `baseline` does."""
         return self._both()[1]
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """Every step from baseline to candidate; raises as `baseline` does."""
+        steps = [*(step for step, _, _ in self.between), self.step]
+        made = [
+            (self.baseline, self.baseline_scores),
+            *((model, scores) for _, model, scores in self.between),
+            (self.candidate, self.candidate_scores),
+        ]
+        return tuple(Link(s, made[i], made[i + 1]) for i, s in enumerate(steps))
 
     @property
     def modules(self) -> tuple[TorchModel, TorchModel]:

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from ..catalogue import metric
 from ..errors import EvidenceError, PolicyError
-from ..lineage import Step
+from ..lineage import Link, Step, refuse_broken
 from ..measurements import (
     Excess,
     Figure,
@@ -23,6 +23,7 @@ from ..measurements import (
 from ..policy import Plan, Policy, Verdict, decide, judge, make_plan
 from ..records import Record, canonical, parse_json, to_json
 from ..subjects import Profile, Subject
+from .entry import identity
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 EVIDENCE_TYPE = "urn:govprune:evidence:v1"
@@ -49,6 +50,9 @@ class Evidence(Record):
     """Kebab-case name of the job."""
 
     step: Step
+    """The one that made the candidate."""
+    chain: tuple[Link, ...] = ()
+    """Every step from baseline to candidate, where there were several."""
     subjects: tuple[Subject, ...] = Field(min_length=1)
     profile: Profile
     assumptions: tuple[str, ...] = ()
@@ -130,6 +134,7 @@ def recompute(evidence: Evidence) -> None:
         EvidenceError: The evidence says something its own counts do not.
     """
     _answers_fit(evidence)
+    _leads_to_the_candidate(evidence)
     try:
         plan = make_plan(evidence.policy, evidence.profile, attempt=evidence.plan.attempt)
         verdict = decide(judge(plan, evidence.measurements, evidence.unmeasured))
@@ -162,6 +167,22 @@ def _answers_fit(evidence: Evidence) -> None:
             raise EvidenceError(
                 f"{where} rests on {m.basis.n} rows, the data profile says {question.n}"
             )
+
+
+def _leads_to_the_candidate(evidence: Evidence) -> None:
+    """Refuse a chain that starts, goes or ends anywhere else than the subjects say."""
+    if not evidence.chain:
+        return
+    refuse_broken(
+        evidence.chain,
+        baseline=identity(evidence.subjects, "baseline"),
+        candidate=identity(evidence.subjects, "candidate"),
+    )
+    for i, link in enumerate(evidence.chain[:-1], 1):
+        if identity(evidence.subjects, f"link-{i}") != link.product:
+            raise EvidenceError(f"link {i} of the chain made another model than the evidence names")
+    if evidence.chain[-1].step != evidence.step:
+        raise EvidenceError("the last link of the chain is not the step that is judged")
 
 
 def _hangs_together(m: Measurement, basis: Excess | Normal, evidence: Evidence) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from .. import policy
+from .. import lineage, policy
 from ..data import (
     EvaluationData,
     Predictions,
@@ -19,14 +19,15 @@ from ..data import (
     with_confidence,
 )
 from ..errors import InputError, PolicyError
-from ..evidence.entry import tried
+from ..evidence.entry import identity, tried
 from ..evidence.keys import SigningKeys, load_signing_keys
 from ..evidence.log import Log
 from ..frameworks import check_controls
 from ..job import FineTuningSection, JobSource
-from ..lineage import Step
+from ..lineage import Link, Step
+from ..model_files import describe_model
 from ..policy import PolicySource, make_plan
-from ..subjects import Subject, describe
+from ..subjects import Subject
 
 if TYPE_CHECKING:
     from ..checks.base import Source
@@ -50,6 +51,8 @@ class Inputs:
     job_file: Subject | None
     unsafe_load: bool = False
     """Whether files that can run code of their own may be loaded."""
+    between: "tuple[tuple[Step, Model], ...]" = ()
+    """Steps before the last, with the models they made."""
     sources: "tuple[Source, Source] | None" = None
     """Files the models can be loaded from again; None where they were made in memory."""
 
@@ -59,6 +62,22 @@ class Inputs:
         return None if isinstance(self.given, Predictions) else self.given
 
     @property
+    def links(self) -> tuple[Subject, ...]:
+        """Files of the models between baseline and candidate."""
+        code = [m.code for _, m in self.between if m.code is not None]
+        return (*(file for _, m in self.between for file in m.files), *code)
+
+    @property
+    def chain(self) -> tuple[Link, ...]:
+        """How the candidate came from the baseline, where that took several steps."""
+        if self.models is None or not self.between:
+            return ()
+        baseline, candidate = self.models
+        made = [baseline, *(m for _, m in self.between), candidate]
+        steps = [*(step for step, _ in self.between), self.step]
+        return lineage.chain(steps, [identity(m.files, m.role) for m in made])
+
+    @property
     def judged(self) -> tuple[Subject, ...]:
         """What is judged on what: candidate, baseline, evaluation data, and the code they need."""
         table = self.data.table.subject
@@ -66,7 +85,7 @@ class Inputs:
             return (*self.given.subjects, table)
         baseline, candidate = self.given
         code = [m.code for m in (candidate, baseline) if m.code is not None]
-        return (candidate.weights, baseline.weights, table, *code)
+        return (*candidate.files, *baseline.files, table, *code)
 
 
 def signing_keys(
@@ -140,10 +159,9 @@ def next_attempt(source: JobSource, data: EvaluationData, answers: Predictions |
     digests = {"evaluation": data.table.subject.sha256}
     for role, model in files.items():
         path = None if model is None else source.root / model.weights
-        made = path is not None and path.is_file()
-        digests[role] = (
-            describe(path, role=role, root=source.root).sha256 if made and path else UNKNOWN
-        )
+        made = path is not None and path.exists()
+        files = describe_model(path, role=role, root=source.root) if made and path else ()
+        digests[role] = identity(files, role) if files else UNKNOWN
     return log.attempt(*(digests[role] for role in ROLES))
 
 

@@ -120,6 +120,7 @@ def _case(inputs: Inputs) -> "Case":
         also=also,
         seed=inputs.seed,
         sources=inputs.sources,
+        between=tuple((step, model, _scores(model, data)) for step, model in inputs.between),
     )
 
 
@@ -228,7 +229,7 @@ def _evidence(
     *,
     unsigned: bool,
 ) -> Evidence:
-    subjects = [*inputs.judged, *(table.subject for table in case.fine_tuning)]
+    subjects = [*inputs.judged, *inputs.links, *(table.subject for table in case.fine_tuning)]
     subjects += inputs.policy.files
     subjects += [inputs.job_file] if inputs.job_file else []
     unsafe = ["Nobody signed this: --unsafe-unsigned. It proves nothing."] if unsigned else []
@@ -237,6 +238,7 @@ def _evidence(
         title=inputs.title,
         name=inputs.name,
         step=inputs.step,
+        chain=inputs.chain,
         subjects=tuple(subjects),
         profile=case.data.profile,
         assumptions=_assumptions(inputs),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from .. import job
-from ..data import read_evaluation
+from ..data import Predictions, read_evaluation
 from ..errors import InputError
 from ..evidence.keys import load_signing_keys
 from ..job import EvaluationSection, FineTuningSection, JobSource
@@ -29,6 +29,7 @@ from .line import Gated, Progress, gate
 
 if TYPE_CHECKING:
     from ..checks.base import Source
+    from ..lineage import Step
     from ..models import Model, TorchModel
     from ..steps import Wrapped
 
@@ -57,21 +58,27 @@ def run(
     Raises:
         InputError: Something given cannot be used; nothing has been written.
     """
-    from ..steps import run_command
+    from ..steps import run_steps
 
     source = path if isinstance(path, JobSource) else job.load(Path(path))
     keys = signing_keys(source, key, unsafe_unsigned=unsafe_unsigned)
     chosen, data, predictions = prepare(source, policy_name)
     bundle = target(source, out)
     progress("running the step", 0, 1)
-    done = run_command(source.job, root=source.root)
+    *earlier, done = run_steps(source.job, root=source.root)
+    given = predictions or _models(source, unsafe=unsafe_load)
+    between = _between(source, earlier, unsafe=unsafe_load)
+    if not isinstance(given, Predictions):
+        for step, model in (*between, (done, given[1])):
+            _refuse_changed_since(step, model)
     inputs = Inputs(
         name=source.job.name,
         title=source.job.title,
         root=source.root,
         seed=source.job.seed,
         step=done,
-        given=predictions or _models(source, unsafe=unsafe_load),
+        given=given,
+        between=between,
         unsafe_load=unsafe_load,
         sources=None if predictions else _sources(source, unsafe=unsafe_load),
         data=data,
@@ -90,6 +97,28 @@ def _models(source: JobSource, *, unsafe: bool) -> "tuple[Model, Model]":
         load(baseline.files, role="baseline", root=source.root, unsafe=unsafe),
         load(candidate.files, role="candidate", root=source.root, unsafe=unsafe),
     )
+
+
+def _between(
+    source: JobSource, steps: "Sequence[Step]", *, unsafe: bool
+) -> "tuple[tuple[Step, Model], ...]":
+    """Load what the links of the chain made, but for the last."""
+    from ..models import load
+
+    return tuple(
+        (step, load(link.model, role=f"link-{i}", root=source.root, unsafe=unsafe))
+        for i, (step, link) in enumerate(zip(steps, source.job.chain, strict=True), 1)
+    )
+
+
+def _refuse_changed_since(step: "Step", model: "Model") -> None:
+    """Refuse a model that is no longer what its step wrote: a later command may have touched it."""
+    made = {sha256 for _, sha256 in step.products}
+    if made and len(model.files) == 1 and model.weights.sha256 not in made:
+        raise InputError(
+            f"{model.weights.name}: changed after step '{step.name}' wrote it; have later steps "
+            "write new files"
+        )
 
 
 def _sources(source: JobSource, *, unsafe: bool) -> "tuple[Source, Source]":
@@ -151,19 +180,31 @@ def gate_step(
     refuse_unsigned(keys, unsafe_unsigned=unsafe_unsigned)
     chosen = load_policy(str(policy), root)
     baseline, candidate = step.models()
+    earlier = [_renamed_link(i, link, root) for i, link in enumerate(step.earlier, 1)]
+    if step.earlier:
+        baseline = step.earlier[0].models()[0]
+    first = step.earlier[0] if step.earlier else step
     inputs = Inputs(
         name=step.name,
         title=title or step.name,
         root=root,
         seed=seed,
         step=step.record,
-        given=(_renamed(baseline, step.folder, root), _renamed(candidate, step.folder, root)),
+        given=(_renamed(baseline, first.folder, root), _renamed(candidate, step.folder, root)),
+        between=tuple(earlier),
         data=read_evaluation(section, chosen.policy.slices, root=root),
         fine_tuning=tuple(FineTuningSection(file=name) for name in fine_tuning),
         policy=chosen,
         job_file=None,
     )
     return gate(inputs, keys=keys, out=Path(out), log=Path(log), progress=progress)
+
+
+def _renamed_link(i: int, link: "Wrapped", root: Path) -> "tuple[Step, TorchModel]":
+    model = _renamed(link.models()[1], link.folder, root)
+    role = f"link-{i}"
+    weights = model.weights.model_copy(update={"role": role})
+    return link.record, replace(model, role=role, weights=weights)
 
 
 def _renamed(model: "TorchModel", folder: Path, root: Path) -> "TorchModel":

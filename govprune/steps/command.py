@@ -1,42 +1,69 @@
-"""Run a compression command between two digests: materials before, products after."""
+"""Run compression commands between digests: materials before, products after."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import JobError
-from ..job import Job
+from ..job import Job, ModelFiles, StepSection
 from ..lineage import Step
+from ..model_folder import digest_model
 from ..subjects import describe
 
 
-def run_command(job: Job, *, root: Path) -> Step:
-    """Run the job's step, if it has a command, and say what was done.
+def run_steps(job: Job, *, root: Path) -> tuple[Step, ...]:
+    """Run the job's steps in order, those that have a command, and say what was done.
 
-    The baseline's weights are digested before and after: a step that changes them is refused.
+    What a command is given is digested before and after: a step that changes it is refused.
 
     Raises:
-        JobError: The command fails, writes no candidate, or changes the baseline.
+        JobError: A command fails, writes no model, or changes what it was given.
     """
-    section = job.step
-    if section.command is None:
-        return Step(
-            name=section.name,
-            kind="artefacts" if job.predictions is None else "predictions",
-            description=section.description,
-            claim=section.claim,
-            retrains=section.retrains,
-        )
     if job.baseline is None or job.candidate is None:
+        return (_unwatched(job),)
+    models = [job.baseline, *(link.model for link in job.chain), job.candidate]
+    sections = [*(link.step for link in job.chain), job.step]
+    data = [section.file for section in job.fine_tuning]
+    return tuple(
+        _run(section, before, after, data, root)
+        for section, before, after in zip(sections, models[:-1], models[1:], strict=True)
+    )
+
+
+def _unwatched(job: Job) -> Step:
+    if job.step.command is not None:
         raise JobError(
-            f"step '{section.name}': a command is run where both models are named; with "
+            f"step '{job.step.name}': a command is run where both models are named; with "
             "predictions, leave step.command out"
         )
-    baseline = describe(root / job.baseline.weights, role="baseline", root=root)
-    product = root / job.candidate.weights
-    before = product.stat().st_mtime_ns if product.exists() else None
+    return _record(job.step, "predictions")
+
+
+def _record(section: StepSection, kind: str) -> Step:
+    return Step.model_validate(
+        {
+            "name": section.name,
+            "kind": kind,
+            "description": section.description,
+            "command": section.command,
+            "claim": section.claim,
+            "retrains": section.retrains,
+        }
+    )
+
+
+def _run(
+    section: StepSection, before: ModelFiles, after: ModelFiles, data: Sequence[str], root: Path
+) -> Step:
+    if section.command is None:
+        return _record(section, "artefacts")
+    given = (before.weights, *((before.code,) if before.code else ()), *data)
+    materials = {name: _digest(root / name) for name in dict.fromkeys(given)}
+    product = root / after.weights
+    stamp = _written(product)
     started = _now()
     # `python` in a job means the Python that runs govprune.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
@@ -53,23 +80,37 @@ def run_command(job: Job, *, root: Path) -> Step:
             f"step '{section.name}' failed (exit {done.returncode}): {section.command}. "
             f"Run it by hand in {root} to see why"
         )
-    if not product.exists() or product.stat().st_mtime_ns == before:
+    if _written(product) in (None, stamp):
         raise JobError(
-            f"step '{section.name}' did not write {job.candidate.weights}; "
-            "candidate.weights must name what the command makes"
+            f"step '{section.name}' did not write {after.weights}; the weights named after it "
+            "must be what the command makes"
         )
-    if describe(root / job.baseline.weights, role="baseline", root=root) != baseline:
-        raise JobError(f"step '{section.name}' changed the baseline's weights; write a new file")
-    return Step(
-        name=section.name,
-        kind="command",
-        description=section.description,
-        command=section.command,
-        claim=section.claim,
-        retrains=section.retrains,
-        started=started,
-        finished=_now(),
+    for name, sha256 in materials.items():
+        if _digest(root / name) != sha256:
+            what = "the baseline's weights" if name == before.weights else name
+            raise JobError(f"step '{section.name}' changed {what}; write a new file")
+    return _record(section, "command").model_copy(
+        update={
+            "started": started,
+            "finished": _now(),
+            "materials": tuple(materials.items()),
+            "products": ((after.weights, _digest(product)),),
+        }
     )
+
+
+def _digest(path: Path) -> str:
+    """Return what a file or a folder is."""
+    if path.is_dir():
+        return digest_model(path).digest
+    return describe(path, role="material", root=path.parent).sha256
+
+
+def _written(path: Path) -> int | None:
+    """Return when a file, or the newest of a folder, was written; None if there is none."""
+    if path.is_dir():
+        return max((p.stat().st_mtime_ns for p in path.rglob("*")), default=None)
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def _now() -> str:

@@ -40,6 +40,8 @@ class Wrapped:
     retrains: bool
     candidate: "torch.nn.Module | None" = None
     """What the step made. Set it inside the `with` block."""
+    after: "Wrapped | None" = None
+    """The step whose candidate this one starts from."""
     started: str = ""
     finished: str = ""
     _before: "torch.nn.Module | None" = field(default=None, repr=False)
@@ -58,6 +60,11 @@ class Wrapped:
             started=self.started,
             finished=self.finished,
         )
+
+    @property
+    def earlier(self) -> "tuple[Wrapped, ...]":
+        """The steps before this one, the first first."""
+        return () if self.after is None else (*self.after.earlier, self.after)
 
     def models(self) -> tuple[TorchModel, TorchModel]:
         """Load baseline and candidate back from the files the step wrote."""
@@ -101,6 +108,7 @@ def step(
     description: str = "",
     retrains: bool = False,
     folder: Path | str | None = None,
+    after: Wrapped | None = None,
 ) -> Iterator[Wrapped]:
     """Watch a compression step.
 
@@ -110,21 +118,28 @@ def step(
         claim: What the step says it saves, e.g. `{"sparsity": 0.9}`.
         retrains: Whether it changes weights with data.
         folder: Where the two weights files go; `.govprune/steps/NAME` by default.
+        after: The step before, where this one goes on from what that one made. The chain is then
+            gated as a whole, against the baseline of the first.
 
     Example:
         >>> with govprune.step(model, name="prune-90", claim={"sparsity": 0.9}) as s:
         ...     s.candidate = prune(s.model)
+        >>> with govprune.step(s.candidate, name="tune", retrains=True, after=s) as t:
+        ...     t.candidate = tune(t.model)
 
     Raises:
-        SubjectError: The block set no candidate, or the model cannot be copied.
+        SubjectError: The block set no candidate, the model cannot be copied, or it is not what the
+            step before made.
     """
     made = claim if isinstance(claim, Claim) else Claim.model_validate(dict(claim or {}))
     place = Path(folder) if folder is not None else FOLDER / name
     place.mkdir(parents=True, exist_ok=True)
-    wrapped = Wrapped(name, model, place, made, description, retrains)
+    wrapped = Wrapped(name, model, place, made, description, retrains, after=after)
     wrapped._before = _copy(model, name)  # noqa: SLF001 its own constructor, in two parts
     baseline = _save(model, place / "baseline.safetensors")
     wrapped._digest = describe(baseline, role="baseline", root=place).sha256  # noqa: SLF001 as above
+    if after is not None:
+        _refuse_another_start(wrapped, after)
     wrapped.started = _now()
     yield wrapped
     if wrapped.candidate is None:
@@ -135,6 +150,18 @@ def step(
     wrapped.finished = _now()
 
 
+def _refuse_another_start(step: Wrapped, before: Wrapped) -> None:
+    """Refuse a step that does not go on from what the one before made."""
+    if step.name in {before.name, *(link.name for link in before.earlier)}:
+        raise SubjectError(f"two links of the chain have the same name: '{step.name}'")
+    made = describe(before.folder / "candidate.safetensors", role="candidate", root=before.folder)
+    if made.sha256 != step._digest:  # noqa: SLF001 of the same class
+        raise SubjectError(
+            f"step '{step.name}' starts from another model than '{before.name}' made; pass its "
+            "candidate on as it is"
+        )
+
+
 def wrap(
     *,
     name: str,
@@ -142,6 +169,7 @@ def wrap(
     description: str = "",
     retrains: bool = False,
     folder: Path | str | None = None,
+    after: Wrapped | None = None,
 ) -> (
     "Callable[[Callable[[torch.nn.Module], torch.nn.Module]], Callable[[torch.nn.Module], Wrapped]]"
 ):
@@ -160,7 +188,13 @@ def wrap(
         def watched(model: "torch.nn.Module") -> Wrapped:
             said = description or (function.__doc__ or "").strip().split("\n")[0]
             with step(
-                model, name=name, claim=claim, description=said, retrains=retrains, folder=folder
+                model,
+                name=name,
+                claim=claim,
+                description=said,
+                retrains=retrains,
+                folder=folder,
+                after=after,
             ) as wrapped:
                 wrapped.candidate = function(wrapped.model)
             return wrapped
