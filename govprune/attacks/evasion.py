@@ -42,7 +42,7 @@ def pgd(
     """
     mask = np.zeros(rows.shape[1], dtype=np.float32)
     mask[list(budget.mutable)] = 1.0
-    with quiet(seed):
+    with quiet(seed, threads=1):
         from art.attacks.evasion import ProjectedGradientDescentPyTorch
 
         attack = ProjectedGradientDescentPyTorch(

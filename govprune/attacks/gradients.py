@@ -234,7 +234,7 @@ def usable_gradients(
     module: "torch.nn.Module", box: Box, rows: Rows, labels: Codes, classes: int
 ) -> Bools:
     """Whether the loss has a finite, non-zero gradient with respect to the input, per row."""
-    with quiet(0):
+    with quiet(0, threads=1):
         wrapped = classifier(module, box, classes=classes)
         one_hot = np.eye(classes, dtype=np.float32)[labels]
         gradient = wrapped.loss_gradient(x=box.enter(rows), y=one_hot)
