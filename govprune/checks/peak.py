@@ -41,6 +41,7 @@ def observe(request: dict[str, Any], which: int, rows: Any) -> dict[str, Any]:
     from ..models import load
 
     given = request["models"][which]
+    _touch()
     before = kibibytes("VmRSS", STATUS.read_text())
     model = load(
         ModelFiles.model_validate(given["files"]),
@@ -53,6 +54,18 @@ def observe(request: dict[str, Any], which: int, rows: Any) -> dict[str, Any]:
     model.outputs(rows)
     peak = kibibytes("VmHWM", STATUS.read_text())
     return {"which": which, "loaded": loaded - before, "peak": peak - before}
+
+
+def _touch() -> None:
+    """Answer with a tiny model from a file's bytes: a fork maps the libraries' pages anew."""
+    import safetensors.torch
+    import torch
+
+    tiny = safetensors.torch.save({"weight": torch.zeros(64, 64), "bias": torch.zeros(64)})
+    module = torch.nn.Linear(64, 64)
+    module.load_state_dict(safetensors.torch.load(tiny))
+    with torch.inference_mode():
+        module(torch.zeros(64, 64)).double().numpy()
 
 
 def _forked(request: dict[str, Any], which: int, rows: Any) -> dict[str, Any]:
@@ -83,14 +96,12 @@ def _forked(request: dict[str, Any], which: int, rows: Any) -> dict[str, Any]:
 
 def _warm_up(request: dict[str, Any]) -> None:
     """Import and start what the models need, so that no run pays for it."""
-    import safetensors.torch  # noqa: F401 for the forks
     import torch
 
     from .. import models  # noqa: F401 for the forks
 
     torch.set_num_threads(request["threads"])
-    with torch.inference_mode():
-        torch.nn.Linear(64, 64)(torch.zeros(64, 64)).double().numpy()
+    _touch()
     for library in request["libraries"]:
         with suppress(ImportError):  # whoever needs it will say so
             import_module(library)
