@@ -187,7 +187,7 @@ CATALOGUE: tuple[CheckEntry, ...] = (
            "paired"),
         _m("accuracy-at-large-budget", "Accuracy at an unlimited budget",
            "whole", "none", "share", "share"),
-        _m("black-box-excess", "Transferred attack against white box", "whole", "none", "points",
+        _m("black-box-excess", "Other attacks against the model's own", "whole", "none", "points",
            "paired"),
     ), inputs=NUMBERS),
     CheckEntry("inversion", "Reconstructing what a class looks like", "privacy", (

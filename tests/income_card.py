@@ -186,6 +186,7 @@ def whole(n):
         ),
         exact("derivation", "unexplained-weights", 2140),
         exact("derivation", "undeclared-retraining", 0, "re-trained, data declared"),
+        exact("link-attribution", "undeclared-links", 0),
         Measurement(
             check="evasion",
             metric="robust-accuracy-change",

@@ -118,6 +118,13 @@ def changed(facts: Facts) -> Table:
         if m.metric == "undeclared-retraining":
             note = m.notes[0] if m.notes else f"{words.interval(m.basis, facts.alpha, 'count')}"
             rows.append((text("Derivation"), text(words.visible(note))))
+    if facts.evidence.chain:
+        rows += [
+            (text("Costliest link"), text(words.visible(f"{m.notes[0]}: "
+             + words.interval(m.basis, facts.alpha, "points"))))
+            for m in facts.of_check("link-attribution")
+            if m.metric == "worst-link-change" and m.notes
+        ]  # fmt: skip
     if not rows:
         rows.append((text("No measurement of size, sparsity or time arrived."), text("")))
     return Table(

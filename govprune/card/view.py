@@ -6,6 +6,7 @@ Both renderings place the same view; nothing on a card comes from anywhere else.
 from datetime import datetime
 
 from ..evidence.statement import Evidence
+from ..lineage import Step
 from ..records import Record
 from . import appendix, areas, charts, decision, fairness, slices, summary, words
 from .facts import Facts
@@ -112,17 +113,26 @@ def _heading(evidence: Evidence) -> str:
     )
 
 
+_WATCHED = {
+    "callable": "wrapped in Python",
+    "command": "run as a command",
+    "artefacts": "judged from two artefacts; the step itself was not watched",
+    "predictions": "judged from what both models said, without either model",
+}
+
+
 def _done(evidence: Evidence) -> str:
+    if evidence.chain:
+        links = "; ".join(f"{i}. {_step(link.step)}" for i, link in enumerate(evidence.chain, 1))
+        return f"{words.count(len(evidence.chain), 'step')} after one another: {links}."
     step = evidence.step
-    kind = {
-        "callable": "wrapped in Python",
-        "command": "run as a command",
-        "artefacts": "judged from two artefacts; the step itself was not watched",
-        "predictions": "judged from what both models said, without either model",
-    }[step.kind]
     what = words.visible(step.description or step.name)
-    trained = " It changed weights with data." if step.retrains else ""
-    return f"{words.ended(what)} Step {words.visible(step.name)}, {kind}.{trained}"
+    return f"{words.ended(what)} Step {_step(step)}."
+
+
+def _step(step: Step) -> str:
+    trained = ", and says that it changed weights with data" if step.retrains else ""
+    return f"{words.visible(step.name)}, {_WATCHED[step.kind]}{trained}"
 
 
 def _warnings(evidence: Evidence, signer: str | None) -> tuple[str, ...]:

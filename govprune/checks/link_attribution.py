@@ -6,6 +6,7 @@ loss that other rules have judged; it is no test of its own.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -81,7 +82,7 @@ def _group(
     name: str, rows: npt.NDArray[np.int64], right: list[npt.NDArray[np.bool_]]
 ) -> tuple[float, str, npt.NDArray[np.int64]]:
     # Of the whole way, and of each link: what one link took, a later one may have given back.
-    ways = [(right[0], right[-1]), *zip(right, right[1:], strict=False)]
+    ways = [(right[0], right[-1]), *pairwise(right)]
     return min(stats.upper(paired(a[rows], b[rows]), SURE) for a, b in ways), name, rows
 
 

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 )
 @click.option("--key", type=click.Path(path_type=Path), help="Signing key instead of the job's.")
 @click.option("--policy", "policy_name", help="Policy file or pack instead of the job's.")
+@click.option(
+    "--step",
+    "step_command",
+    metavar="COMMAND",
+    help="Command that makes the candidate, instead of the job's: --step 'python prune.py'.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be asked; run and write nothing.")
 @click.option(
     "--unsafe-unsigned", is_flag=True, help="Write a bundle nobody signed or can promote."
@@ -34,6 +40,7 @@ def command(
     out: Path | None,
     key: Path | None,
     policy_name: str | None,
+    step_command: str | None,
     dry_run: bool,
     unsafe_unsigned: bool,
     unsafe_load: bool,
@@ -63,6 +70,7 @@ def command(
             unsafe_unsigned=unsafe_unsigned,
             unsafe_load=unsafe_load,
             policy_name=policy_name,
+            command=step_command,
             progress=progress,
         )
     for note in gated.notes:

@@ -42,6 +42,7 @@ def run(
     unsafe_unsigned: bool = False,
     unsafe_load: bool = False,
     policy_name: str | None = None,
+    command: str | None = None,
     progress: Progress = lambda *_: None,
 ) -> Gated:
     """Run the job in a govprune.yaml: step, measure, judge, sign, write the bundle.
@@ -53,6 +54,7 @@ def run(
         unsafe_unsigned: Write a bundle that nobody signed; it can never be promoted.
         unsafe_load: Load model files that can run code of their own (.pt2, .ts).
         policy_name: Policy instead of the job's.
+        command: Command of the (last) step instead of the job's.
         progress: Told what happens.
 
     Raises:
@@ -61,6 +63,9 @@ def run(
     from ..steps import run_steps
 
     source = path if isinstance(path, JobSource) else job.load(Path(path))
+    if command is not None:
+        step = source.job.step.model_copy(update={"command": command})
+        source = source.model_copy(update={"job": source.job.model_copy(update={"step": step})})
     keys = signing_keys(source, key, unsafe_unsigned=unsafe_unsigned)
     chosen, data, predictions = prepare(source, policy_name)
     bundle = target(source, out)
@@ -181,16 +186,16 @@ def gate_step(
     chosen = load_policy(str(policy), root)
     baseline, candidate = step.models()
     earlier = [_renamed_link(i, link, root) for i, link in enumerate(step.earlier, 1)]
+    origin = step.earlier[0] if step.earlier else step
     if step.earlier:
-        baseline = step.earlier[0].models()[0]
-    first = step.earlier[0] if step.earlier else step
+        baseline = origin.models()[0]
     inputs = Inputs(
         name=step.name,
         title=title or step.name,
         root=root,
         seed=seed,
         step=step.record,
-        given=(_renamed(baseline, first.folder, root), _renamed(candidate, step.folder, root)),
+        given=(_renamed(baseline, origin.folder, root), _renamed(candidate, step.folder, root)),
         between=tuple(earlier),
         data=read_evaluation(section, chosen.policy.slices, root=root),
         fine_tuning=tuple(FineTuningSection(file=name) for name in fine_tuning),
