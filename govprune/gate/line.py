@@ -129,6 +129,12 @@ def _scores(model: "Model", data: EvaluationData) -> Scores:
     from ..models import logits
 
     task = data.profile.task
+    if data.inputs not in model.takes:
+        field = {"numbers": "features", "texts": "text"}[model.takes[0]]
+        raise InputError(
+            f"the {model.role} is {model.kind}, which takes {model.takes[0]}: name its columns "
+            f"under evaluation.{field}"
+        )
     classes = task in ("classification", "ranking")
     outputs = model.outputs(data.features)
     outputs = logits(outputs) if classes else outputs

@@ -1,11 +1,11 @@
 """What a model is here: something with a file that answers rows."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ..subjects import Subject
+from ..subjects import InputKind, Subject
 
 if TYPE_CHECKING:
     import torch
@@ -25,16 +25,20 @@ class Model(Protocol):
         """What it is, in words: `a torch module`, `an ONNX graph`."""
 
     @property
+    def takes(self) -> tuple[InputKind, ...]:
+        """Numbers or texts, or whatever it is given."""
+
+    @property
     def tensors(self) -> "dict[str, torch.Tensor]":
         """Exactly what the file holds."""
 
     @property
     def weights(self) -> Subject:
-        """The file that ships."""
+        """What ships: a file, or a folder with all its files."""
 
     @property
     def files(self) -> tuple[Subject, ...]:
-        """Every file that ships, the weights first; a folder has several."""
+        """Every subject that ships, the weights first: a folder goes before the files in it."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -44,11 +48,11 @@ class Model(Protocol):
     def code(self) -> Subject | None:
         """The file that builds it, where its weights do not say."""
 
-    def outputs(self, features: npt.NDArray[np.float32]) -> Floats:
+    def outputs(self, features: npt.NDArray[Any]) -> Floats:
         """Return what it says, shape (rows, outputs).
 
         Args:
-            features: Shape (rows, features).
+            features: Shape (rows, features), numbers (float32) or texts.
 
         Raises:
             SubjectError: It fails, or gives NaN or infinite scores.

@@ -33,7 +33,7 @@ class Contents(Record):
     parameters: int
     """All values that are no part of a grid or a mask, biases included."""
     size: int
-    """Bytes of the file."""
+    """Bytes of the file, or of all files of the folder."""
     packed: int | None
     """Bytes of its tensors after zlib at level 1; None where that would take too long."""
     masks: int
@@ -68,7 +68,7 @@ def contents(model: Model) -> Contents:
         zeros=sum(int(z.sum()) for z in zero.values()),
         bits=bits / max(weights, 1),
         parameters=sum(t.numel() for t in plain.values()) + sum(map(_values, on_grid.values())),
-        size=sum(file.size for file in model.files),
+        size=model.weights.size,
         packed=_packed(model.tensors),
         masks=sum(_mask_of(name) in model.tensors for name in model.tensors),
         groups=tuple(_groups(zero, n, m) for n, m in PATTERNS),

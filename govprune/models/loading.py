@@ -1,18 +1,20 @@
-"""Load a model by what its file is."""
+"""Load a model by what its file or folder is."""
 
 from pathlib import Path
 
-from ..errors import SubjectError
+from ..errors import InputError, SubjectError
 from ..job import ModelFiles
 from ..subjects import expect
 from .base import Model
+from .hugging_face import architecture_of, open_folder, quiet
 from .onnx_model import load_onnx
 from .programs import PROGRAMS, load_program
+from .text_classifier import load_text_classifier
 from .torch_model import load_torch
 
 
 def load(files: ModelFiles, *, role: str, root: Path, unsafe: bool = False) -> Model:
-    """Load a model: .safetensors with the code that builds the module, .onnx, .pt2 or .ts.
+    """Load a model: a folder, .safetensors with the code that builds it, .onnx, .pt2 or .ts.
 
     Args:
         unsafe: Load also what can run code of its own.
@@ -21,6 +23,8 @@ def load(files: ModelFiles, *, role: str, root: Path, unsafe: bool = False) -> M
         SubjectError: A file is missing or unsafe, or does not fit; says which and why.
     """
     path = root / files.weights
+    if path.is_dir():
+        return load_hugging_face(files, role=role, root=root)
     kind = path.suffix.lower()
     if kind == ".onnx" or kind in PROGRAMS:
         if files.code is not None:
@@ -35,3 +39,29 @@ def load(files: ModelFiles, *, role: str, root: Path, unsafe: bool = False) -> M
         expect(model.weights, files.sha256)
         return model
     return load_torch(files, role=role, root=root)
+
+
+def load_hugging_face(files: ModelFiles, *, role: str, root: Path) -> Model:
+    """Load a folder with config.json, by the kind of model that it names.
+
+    Raises:
+        SubjectError: A file is missing or unsafe, or does not fit; says which and why.
+        InputError: transformers is not installed.
+    """
+    folder = open_folder(files, role=role, root=root)
+    try:
+        import transformers.models.auto.modeling_auto as known
+    except ImportError as error:
+        raise InputError(
+            f"{folder.path}: Hugging Face models need the extra `huggingface`: "
+            "pip install 'govprune[huggingface]'"
+        ) from error
+    config = folder.json("config.json")
+    named = architecture_of(folder, config)
+    with quiet():
+        if named in known.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES.values():
+            return load_text_classifier(folder, config)
+    raise SubjectError(
+        f"{folder.path}/config.json: {named[:80]!r} is none of the kinds that can be judged: "
+        "sequence classification. Gate its answers as predictions"
+    )

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, SubjectError
-from ..subjects import Subject, read_subject
+from ..subjects import InputKind, Subject, read_subject
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +34,7 @@ class OnnxModel:
     code: None = None
     kind: str = "an ONNX graph"
     remarks: tuple[str, ...] = ()
+    takes: tuple[InputKind, ...] = ("numbers",)
 
     @property
     def files(self) -> tuple[Subject, ...]:

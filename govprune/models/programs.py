@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SubjectError
-from ..subjects import Subject, read_subject
+from ..subjects import InputKind, Subject, read_subject
 from .onnx_model import finite
 from .torch_model import BATCH, columns_of
 
@@ -36,6 +36,7 @@ class ProgramModel:
     kind: str
     code: None = None
     remarks: tuple[str, ...] = ()
+    takes: tuple[InputKind, ...] = ("numbers",)
 
     @property
     def files(self) -> tuple[Subject, ...]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ..errors import SubjectError
 from ..job import ModelFiles
-from ..subjects import Subject, expect, read_subject
+from ..subjects import InputKind, Subject, expect, read_subject
 from .base import logits
 from .onnx_model import finite
 from .resize import resize
@@ -44,6 +44,7 @@ class TorchModel:
     kind: str = "a torch module"
     remarks: tuple[str, ...] = ()
     """What a reader should know of how it is made."""
+    takes: tuple[InputKind, ...] = ("numbers",)
 
     @property
     def files(self) -> tuple[Subject, ...]:
