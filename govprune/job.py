@@ -24,10 +24,14 @@ class ModelFiles(Record):
     factory: StrictStr = "build"
     """Function in it that takes nothing and returns a torch.nn.Module."""
     weights: Text
-    """A .safetensors or .onnx file; .pt2 and .ts only with --unsafe-load. Pickled checkpoints are
-    refused."""
+    """A .safetensors or .onnx file, or a Hugging Face folder; .pt2 and .ts only with --unsafe-load.
+    Pickled checkpoints are refused."""
     sha256: Digest | None = None
-    """What the weights must be; another file is refused."""
+    """What the weights must be, of a folder what `govprune digest` calls its digest; another model
+    is refused."""
+    fixed: dict[Text, StrictInt | FiniteFloat] = {}
+    """Further inputs of an ONNX graph or a program by name, each of one value for every row:
+    {state: 0, sr: 16000}."""
 
 
 class StepSection(Record):

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..errors import CheckError
 from ..records import Record
 from .base import Model
 from .grids import Grid, grids
@@ -52,7 +53,16 @@ class Contents(Record):
 
 
 def contents(model: Model) -> Contents:
-    """Count weights, zeros, bits and patterns."""
+    """Count weights, zeros, bits and patterns.
+
+    Raises:
+        CheckError: The model shows no tensor.
+    """
+    if not model.tensors:
+        raise CheckError(
+            f"the {model.role} is {model.kind} that shows none of its weights: they cannot be "
+            "looked into"
+        )
     on_grid, plain = grids(masks_applied(model.tensors))
     matrices = {
         n: t for n, t in plain.items() if t.ndim >= 2 and not n.endswith(("_mask", "_scale"))

@@ -22,19 +22,22 @@ def load(files: ModelFiles, *, role: str, root: Path, unsafe: bool = False) -> M
     Raises:
         SubjectError: A file is missing or unsafe, or does not fit; says which and why.
     """
-    path = root / files.weights
+    path, kind = root / files.weights, (root / files.weights).suffix.lower()
+    if files.fixed and (path.is_dir() or kind not in (".onnx", *PROGRAMS)):
+        raise SubjectError(
+            f"{path}: only an ONNX graph or a program takes fixed inputs; leave it out"
+        )
     if path.is_dir():
         return load_hugging_face(files, role=role, root=root)
-    kind = path.suffix.lower()
     if kind == ".onnx" or kind in PROGRAMS:
         if files.code is not None:
             raise SubjectError(
                 f"{path}: brings its own structure; leave {role}.code out, nothing would run it"
             )
         model: Model = (
-            load_onnx(path, role=role, root=root)
+            load_onnx(path, role=role, root=root, fixed=files.fixed)
             if kind == ".onnx"
-            else load_program(path, role=role, root=root, unsafe=unsafe)
+            else load_program(path, role=role, root=root, unsafe=unsafe, fixed=files.fixed)
         )
         expect(model.weights, files.sha256)
         return model

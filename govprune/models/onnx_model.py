@@ -4,7 +4,8 @@ The graph is data: it names operators of a fixed set. What could reach beyond th
 tensors kept in other files, and operators of other domains than ONNX's and ONNX Runtime's own.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     import torch
 
 BATCH = 8192
+TYPES: dict[str, Any] = {
+    "tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16,
+    "tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_,
+}  # fmt: skip
+"""What ONNX Runtime calls the types that a number can fill."""
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 
 
@@ -31,6 +37,8 @@ class OnnxModel:
     tensors: "dict[str, torch.Tensor]"
     """Initialisers, exactly as the file holds them."""
     weights: Subject
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    """Value of each input but the rows."""
     code: None = None
     kind: str = "an ONNX graph"
     remarks: tuple[str, ...] = ()
@@ -43,12 +51,16 @@ class OnnxModel:
 
     def outputs(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the graph's first output, shape (rows, outputs)."""
-        name = self.session.get_inputs()[0].name
+        given = {i.name: i for i in self.session.get_inputs()}
+        (name,) = given.keys() - self.fixed.keys()
         parts = []
         for start in range(0, len(features), BATCH):
             rows = np.ascontiguousarray(features[start : start + BATCH])
             try:
-                (said,) = self.session.run([self.session.get_outputs()[0].name], {name: rows})
+                more = {n: _filled(given[n], v, len(rows)) for n, v in self.fixed.items()}
+                (said,) = self.session.run(
+                    [self.session.get_outputs()[0].name], {name: rows, **more}
+                )
             except Exception as error:  # the runtime raises its own kinds for any graph
                 line = str(error).splitlines()[0] if str(error) else type(error).__name__
                 raise SubjectError(
@@ -85,11 +97,54 @@ def finite(scores: npt.NDArray[np.float64], role: str, name: str) -> npt.NDArray
     return scores
 
 
-def load_onnx(path: Path, *, role: str, root: Path) -> OnnxModel:
-    """Load a graph and start a session on one thread.
+def _filled(given: Any, value: float, rows: int) -> npt.NDArray[Any]:
+    """Return an input of one value: an axis whose length the graph leaves open is that of the rows.
+
+    Args:
+        given: onnxruntime.NodeArg
+    """
+    shape = [size if isinstance(size, int) else rows for size in given.shape]
+    return np.full(shape, value, dtype=TYPES[given.type])
+
+
+def refuse_unfit(inputs: Sequence[Any], fixed: Mapping[str, float], at: str) -> None:
+    """Demand that all inputs but the rows are fixed, each with a value of its type.
 
     Raises:
-        SubjectError: It is missing, broken, reaches beyond its file, or takes more than one input.
+        SubjectError: Says which is not.
+    """
+    names = [i.name for i in inputs]
+    if strange := sorted(set(fixed) - set(names)):
+        raise SubjectError(f"{at}: has no input '{strange[0]}'; it takes {', '.join(names)}")
+    if len(names) - len(fixed) != 1:
+        raise SubjectError(
+            f"{at}: takes {len(names)} inputs ({', '.join(names)}), and one of them must be the "
+            "rows; give each other one its value under `fixed:`"
+        )
+    for given in inputs:
+        if given.name not in fixed:
+            continue
+        if given.type not in TYPES:
+            raise SubjectError(f"{at}: input '{given.name}' is {given.type}, which no number fills")
+        if sum(not isinstance(size, int) for size in given.shape) > 1:
+            raise SubjectError(
+                f"{at}: input '{given.name}' leaves several axes open {given.shape}; export it "
+                "with all but that of the rows fixed"
+            )
+        if TYPES[given.type](fixed[given.name]) != fixed[given.name] and "int" in given.type:
+            raise SubjectError(f"{at}: input '{given.name}' takes whole numbers")
+
+
+def load_onnx(
+    path: Path, *, role: str, root: Path, fixed: Mapping[str, float] | None = None
+) -> OnnxModel:
+    """Load a graph and start a session on one thread.
+
+    Args:
+        fixed: Value of each input but the rows.
+
+    Raises:
+        SubjectError: It is missing, broken or reaches beyond its file, or its inputs are others.
         InputError: ONNX Runtime is not installed.
     """
     try:
@@ -114,10 +169,17 @@ def load_onnx(path: Path, *, role: str, root: Path) -> OnnxModel:
         )
     except Exception as error:  # the runtime raises its own kinds for any graph
         raise SubjectError(f"{path}: ONNX Runtime refuses it: {str(error)[:300]}") from error
-    if len(session.get_inputs()) != 1:
-        names = ", ".join(i.name for i in session.get_inputs())
-        raise SubjectError(f"{path}: takes {len(session.get_inputs())} inputs ({names}), not one")
-    return OnnxModel(role=role, session=session, tensors=_tensors(graph, path), weights=subject)
+    refuse_unfit(session.get_inputs(), fixed or {}, str(path))
+    return OnnxModel(
+        role=role, session=session, tensors=_tensors(graph, path), weights=subject,
+        fixed=fixed or {}, remarks=said_fixed(fixed or {}),
+    )  # fmt: skip
+
+
+def said_fixed(fixed: Mapping[str, float]) -> tuple[str, ...]:
+    """Say which inputs have one value for every row."""
+    values = ", ".join(f"{name} = {value:g}" for name, value in fixed.items())
+    return (f"takes the same for every row: {values}",) if values else ()
 
 
 def _refuse_reaching_out(model: Any, path: Path) -> None:

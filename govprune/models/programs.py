@@ -5,8 +5,8 @@ was asked for by name, and page one of the card says so.
 """
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,13 @@ import numpy.typing as npt
 
 from ..errors import SubjectError
 from ..subjects import InputKind, Subject, read_subject
-from .onnx_model import finite
+from .onnx_model import finite, said_fixed
 from .torch_model import BATCH, columns_of
 
 if TYPE_CHECKING:
     import torch
 
-EXPORTED, SCRIPTED = (".pt2",), (".ts", ".torchscript")
+EXPORTED, SCRIPTED = (".pt2",), (".ts", ".torchscript", ".jit")
 PROGRAMS = (*EXPORTED, *SCRIPTED)
 
 
@@ -30,13 +30,15 @@ class ProgramModel:
     """A program, and the tensors it holds."""
 
     role: str
-    program: Callable[[Any], Any]
+    program: Callable[..., Any]
     tensors: "dict[str, torch.Tensor]"
     weights: Subject
     kind: str
     code: None = None
     remarks: tuple[str, ...] = ()
     takes: tuple[InputKind, ...] = ("numbers",)
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    """Value of each argument but the rows."""
 
     @property
     def files(self) -> tuple[Subject, ...]:
@@ -52,7 +54,8 @@ class ProgramModel:
             for start in range(0, len(features), BATCH):
                 rows = torch.from_numpy(features[start : start + BATCH])
                 try:
-                    parts.append(columns_of(self.program(rows)).double().numpy())
+                    said = self.program(rows, **self.fixed)
+                    parts.append(columns_of(said).double().numpy())
                 except Exception as error:  # the program may raise anything
                     line = str(error).strip().splitlines()[0] if str(error).strip() else ""
                     raise SubjectError(
@@ -63,8 +66,13 @@ class ProgramModel:
         return finite(np.concatenate(parts), self.role, self.weights.name)
 
 
-def load_program(path: Path, *, role: str, root: Path, unsafe: bool) -> ProgramModel:
+def load_program(
+    path: Path, *, role: str, root: Path, unsafe: bool, fixed: Mapping[str, float] | None = None
+) -> ProgramModel:
     """Load a program from the bytes that are digested.
+
+    Args:
+        fixed: Value of each argument but the rows, by name.
 
     Raises:
         SubjectError: Nobody allowed it, or it is missing or broken.
@@ -90,4 +98,7 @@ def load_program(path: Path, *, role: str, root: Path, unsafe: bool) -> ProgramM
     except Exception as error:  # the loaders raise many kinds
         raise SubjectError(f"{path}: cannot be loaded ({type(error).__name__})") from error
     plain = {name: tensor.detach() for name, tensor in tensors.items()}
-    return ProgramModel(role=role, program=module, tensors=plain, weights=subject, kind=kind)
+    return ProgramModel(
+        role=role, program=module, tensors=plain, weights=subject, kind=kind, fixed=fixed or {},
+        remarks=said_fixed(fixed or {}),
+    )  # fmt: skip
