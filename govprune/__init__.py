@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from .errors import EvidenceError, GovpruneError, PolicyError, PromotionRefused
     from .gate import Gated, gate_step, run
     from .lineage import Claim
+    from .models import save_weights
     from .promotion import promote, rollback
     from .steps import Wrapped, step, wrap
 
@@ -25,6 +26,7 @@ _HOMES = {
     "promote": "promotion",
     "rollback": "promotion",
     "run": "gate",
+    "save_weights": "models",
     "step": "steps",
     "wrap": "steps",
 }
@@ -42,6 +44,7 @@ __all__ = [
     "promote",
     "rollback",
     "run",
+    "save_weights",
     "step",
     "wrap",
 ]

@@ -138,6 +138,7 @@ def classifier(
         loss=torch.nn.CrossEntropyLoss(),
         input_shape=box.low.shape,
         nb_classes=classes,
-        clip_values=(np.zeros_like(box.high), box.high),
+        # A feature that never changes has no range, which ART refuses.
+        clip_values=(np.zeros_like(box.high), np.maximum(box.high, np.float32(1e-6))),
         device_type="cpu",
     )

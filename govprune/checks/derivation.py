@@ -6,15 +6,17 @@ channels that were kept (structured). Anything else was trained, or tampered wit
 that did it must be declared. What a program or graph does with its weights is not compared.
 """
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..errors import CheckError
 from ..measurements import Exact, Figure, Measurement
-from ..models.grids import Grid, grids
+from ..models.grids import Grid, grids, is_nameless
 from ..models.stored import masks_applied
 from .base import Case, Check, NoParams
+from .folded_norms import unfolded
 from .sliced_tensors import Kept, of_sliced
 from .tensor_origins import Origin, of_grid, of_plain, unexplained
 
@@ -72,6 +74,7 @@ def origins(before: "dict[str, torch.Tensor]", after: "dict[str, torch.Tensor]")
     base_grids, baseline = grids(masks_applied(before))
     candidate_grids, candidate = grids(masks_applied(after))
     _named_by_fit(candidate_grids, candidate, baseline)
+    baseline = unfolded(baseline, candidate, candidate_grids)
     found = Origins(sum(t.numel() for t in candidate.values())
                     + sum(g.stored.numel() for g in candidate_grids.values()))  # fmt: skip
     kept = Kept()
@@ -102,7 +105,7 @@ def _named_by_fit(
 ) -> None:
     """Give nameless grids the names of the weights they fit best, of those of their shape."""
     missing = [n for n in baseline if n not in candidate and n not in grids_found]
-    for name in [name for name in grids_found if name.startswith("_frozen_param")]:
+    for name in [name for name in grids_found if is_nameless(name)]:
         grid = grids_found[name]
         fitting = {
             other: of_grid(baseline[other], grid).strange
@@ -122,17 +125,30 @@ def _explain(
     candidate_grids: "dict[str, Grid]",
     kept: Kept,
 ) -> Origin:
-    grid = candidate_grids.get(name)
-    if grid is not None:
-        if grid.shape == tuple(base.shape) and base.is_floating_point():
-            return of_grid(base, grid)
-        return unexplained("of another shape", grid.stored.numel())
-    other = candidate.get(name)
-    if other is None:
+    grid, other = candidate_grids.get(name), candidate.get(name)
+    given = other if grid is None else grid
+    if given is None:
         return unexplained("missing", base.numel())
-    if other.shape == base.shape:
-        return of_plain(base, other)
-    return of_sliced(base, other, kept)
+    shape = tuple(given.shape)
+    ways = []
+    if shape == tuple(base.shape):
+        ways.append(_same_shape(base, other, grid))
+    if base.ndim == 2 and shape == tuple(base.T.shape) and (not ways or ways[0].strange):
+        turned = _same_shape(base.T, other, grid)
+        ways.append(replace(turned, how=f"{turned.how}, rows and columns exchanged"))
+    if not ways and other is not None:
+        ways.append(of_sliced(base, other, kept))
+    unlike = unexplained("of another shape", math.prod(shape))
+    return min(ways, key=lambda origin: origin.strange, default=unlike)
+
+
+def _same_shape(base: "torch.Tensor", other: "torch.Tensor | None", grid: Grid | None) -> Origin:
+    if grid is not None and not base.is_floating_point():
+        return unexplained(f"on a grid, of whole numbers ({base.dtype})", base.numel())
+    if grid is not None:
+        return of_grid(base, grid)
+    assert other is not None  # noqa: S101 one of the two is given
+    return of_plain(base, other)
 
 
 def _same_grid(before: Grid, after: Grid | None) -> Origin:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     metavar="COMMAND",
     help="Command that makes the candidate, instead of the job's: --step 'python prune.py'.",
 )
+@click.option(
+    "--pdf/--no-pdf", default=True, help="Make the card as PDF too (default), or as HTML only."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be asked; run and write nothing.")
 @click.option(
     "--unsafe-unsigned", is_flag=True, help="Write a bundle nobody signed or can promote."
@@ -41,6 +44,7 @@ def command(
     key: Path | None,
     policy_name: str | None,
     step_command: str | None,
+    pdf: bool,
     dry_run: bool,
     unsafe_unsigned: bool,
     unsafe_load: bool,
@@ -71,6 +75,7 @@ def command(
             unsafe_load=unsafe_load,
             policy_name=policy_name,
             command=step_command,
+            pdf=pdf,
             progress=progress,
         )
     for note in gated.notes:

@@ -15,6 +15,7 @@ def render_card(
     notes: list[str],
     *,
     signer: str | None = None,
+    pdf: bool = True,
 ) -> Any:
     """Render the card of sealed evidence.
 
@@ -24,6 +25,7 @@ def render_card(
         keys: Signs the PDF; None leaves it unsigned.
         notes: Receives the reason where no PDF could be made.
         signer: Whom an unsigned copy names as the signer of the evidence.
+        pdf: Whether to make one; it takes most of the time of a small run.
     """
     from ..card import CardError, make_view, render_html, render_pdf, sign_pdf
     from ..evidence.bundle import CardFiles
@@ -33,11 +35,13 @@ def render_card(
     sha256 = hashlib.sha256(envelope).hexdigest()
     view = make_view(evidence, evidence_sha256=sha256, signer=signer)
     html = render_html(view)
+    if not pdf:
+        return CardFiles(html=html, pdf=None)
     try:
-        pdf = render_pdf(
+        made = render_pdf(
             view, attachment=envelope, created=datetime.fromisoformat(evidence.finished)
         )
     except CardError as error:
         notes.append(f"no PDF card: {error}")
         return CardFiles(html=html, pdf=None)
-    return CardFiles(html=html, pdf=sign_pdf(pdf, keys) if keys else pdf)
+    return CardFiles(html=html, pdf=sign_pdf(made, keys) if keys else made)

@@ -155,9 +155,9 @@ def next_attempt(source: JobSource, data: EvaluationData, answers: Predictions |
     log = Log(source.root / source.job.log)
     if answers is not None:
         return log.attempt(*(tried(answers.subjects, role) for role in ROLES))
-    files = {"baseline": source.job.baseline, "candidate": source.job.candidate}
+    models = {"baseline": source.job.baseline, "candidate": source.job.candidate}
     digests = {"evaluation": data.table.subject.sha256}
-    for role, model in files.items():
+    for role, model in models.items():
         path = None if model is None else source.root / model.weights
         made = path is not None and path.exists()
         files = describe_model(path, role=role, root=source.root) if made and path else ()

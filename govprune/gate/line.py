@@ -61,7 +61,13 @@ class Gated:
 
 
 def gate(
-    inputs: Inputs, *, keys: SigningKeys | None, out: Path, log: Path, progress: Progress
+    inputs: Inputs,
+    *,
+    keys: SigningKeys | None,
+    out: Path,
+    log: Path,
+    progress: Progress,
+    pdf: bool = True,
 ) -> Gated:
     """Score, plan, measure, judge, seal."""
     from ..checks import CHECKS
@@ -90,7 +96,7 @@ def gate(
     notes: list[str] = []
     bundle = seal(
         evidence, keys=keys, out=out, log=archive, trusted=account_keys(),
-        render=lambda envelope: render_card(evidence, envelope, keys, notes),
+        render=lambda envelope: render_card(evidence, envelope, keys, notes, pdf=pdf),
     )  # fmt: skip
     progress("done", total, total)
     return Gated(evidence=evidence, bundle=bundle, notes=tuple(notes))

@@ -43,6 +43,7 @@ def run(
     unsafe_load: bool = False,
     policy_name: str | None = None,
     command: str | None = None,
+    pdf: bool = True,
     progress: Progress = lambda *_: None,
 ) -> Gated:
     """Run the job in a govprune.yaml: step, measure, judge, sign, write the bundle.
@@ -55,6 +56,7 @@ def run(
         unsafe_load: Load model files that can run code of their own (.pt2, .ts).
         policy_name: Policy instead of the job's.
         command: Command of the (last) step instead of the job's.
+        pdf: Whether to make the card as PDF too; the HTML is always made.
         progress: Told what happens.
 
     Raises:
@@ -91,7 +93,8 @@ def run(
         policy=chosen,
         job_file=source.file,
     )
-    return gate(inputs, keys=keys, out=bundle, log=source.root / source.job.log, progress=progress)
+    log = source.root / source.job.log
+    return gate(inputs, keys=keys, out=bundle, log=log, progress=progress, pdf=pdf)
 
 
 def _models(source: JobSource, *, unsafe: bool) -> "tuple[Model, Model]":

@@ -2,6 +2,7 @@
 
 from .base import Model, logits
 from .loading import load
+from .stored import save_weights
 from .torch_model import TorchModel, from_module
 
-__all__ = ["Model", "TorchModel", "from_module", "load", "logits"]
+__all__ = ["Model", "TorchModel", "from_module", "load", "logits", "save_weights"]

@@ -7,6 +7,9 @@ A stored value q stands for (q - zero) * step. The tools name the parts differen
     NAME_quantized, NAME_scale, NAME_zero_point           ONNX Runtime
     NAME_quantized, NAME_quantized_scale, ..._zero_point  ONNX Runtime, biases
     _frozen_paramN, _scale_N, _zero_point_N               torch's export quantisation (pt2e)
+    compressed_weight_updated_constantN, scale_..., ...   NNCF, of an exported program
+
+The last two do not say whose weights they are: see `is_nameless`.
 """
 
 import re
@@ -17,7 +20,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-_FROZEN = re.compile(r"_frozen_param(\d+)")
+_NAMELESS = (
+    (re.compile(r"_frozen_param(\d+)"), "_scale_{}", "_zero_point_{}"),
+    (
+        re.compile(r"compressed_weight_updated_constant(\d+)"),
+        "scale_updated_constant{}",
+        "zero_point_updated_constant{}",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,11 @@ def grids(
     return found, {name: tensor for name, tensor in tensors.items() if name not in used}
 
 
+def is_nameless(name: str) -> bool:
+    """Whether a grid's name is a number only, and its weight must be found by what fits."""
+    return any(pattern.fullmatch(name) for pattern, _, _ in _NAMELESS)
+
+
 def _namings(name: str) -> list[tuple[str, str, str]]:
     """Name the weight, the scale and the zero point that integers of this name would have."""
     base = name.removesuffix(".qdata")
@@ -110,9 +125,9 @@ def _namings(name: str) -> list[tuple[str, str, str]]:
             (base, f"{base}_scale", f"{base}_zero_point"),
             (base, f"{name}_scale", f"{name}_zero_point"),
         ]
-    frozen = _FROZEN.fullmatch(name)
-    if frozen:
-        return [(name, f"_scale_{frozen[1]}", f"_zero_point_{frozen[1]}")]
+    for pattern, scale, zero in _NAMELESS:
+        if found := pattern.fullmatch(name):
+            return [(name, scale.format(found[1]), zero.format(found[1]))]
     return [(name, f"{name}_scale", f"{name}_zero_point")]
 
 

@@ -88,9 +88,9 @@ def load_program(
     subject, data = read_subject(path, role=role, root=root)
     try:
         if path.suffix.lower() in EXPORTED:
-            exported = torch.export.load(io.BytesIO(data))
+            exported = _exported(data)
             module, kind = exported.module(), "a torch.export program"
-            tensors = dict(exported.state_dict)
+            tensors = _used(exported)
         else:
             scripted: Any = torch.jit.load(io.BytesIO(data), map_location="cpu").eval()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             module, kind = scripted, "a TorchScript program"
@@ -102,3 +102,26 @@ def load_program(
         role=role, program=module, tensors=plain, weights=subject, kind=kind, fixed=fixed or {},
         remarks=said_fixed(fixed or {}),
     )  # fmt: skip
+
+
+def _exported(data: bytes) -> Any:
+    """Load a torch.export program; quantised ones use operators that are registered on import."""
+    import contextlib
+
+    import torch
+
+    with contextlib.suppress(ImportError):
+        import torch.ao.quantization.fx._decomposed
+    return torch.export.load(io.BytesIO(data))
+
+
+def _used(exported: Any) -> "dict[str, torch.Tensor]":
+    """Return the tensors that the program reads: quantising leaves the dense ones in the file."""
+    signature = exported.graph_signature
+    names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    read = {
+        names[node.name]
+        for node in exported.graph.nodes
+        if node.op == "placeholder" and node.users and node.name in names
+    }
+    return {name: tensor for name, tensor in exported.state_dict.items() if name in read}

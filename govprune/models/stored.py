@@ -6,7 +6,10 @@ pairs. Each is laid out as the integers and the grid they stand on, `NAME.qdata`
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ..errors import SubjectError
 
 if TYPE_CHECKING:
     import torch
@@ -154,3 +157,27 @@ def masks_applied(tensors: "Mapping[str, torch.Tensor]") -> "dict[str, torch.Ten
         if base != name and f"{base}_mask" in tensors:
             state[base] = state.pop(name) * state.pop(f"{base}_mask")
     return state
+
+
+def save_weights(module: "torch.nn.Module", path: Path | str) -> Path:
+    """Write a module's weights as safetensors, quantised ones as the integers they are.
+
+    The file appears whole or not at all.
+
+    Args:
+        path: Ends in `.safetensors`.
+
+    Raises:
+        SubjectError: The module holds something that no file can hold.
+    """
+    import safetensors.torch
+
+    path = Path(path)
+    try:
+        plain = flatten(module.state_dict())
+    except TypeError as error:
+        raise SubjectError(f"{path}: {error}") from error
+    state = {n: t.detach().cpu().contiguous().clone() for n, t in plain.items()}
+    partial = path.with_suffix(".partial")
+    safetensors.torch.save_file(state, partial)
+    return partial.rename(path)

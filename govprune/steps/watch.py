@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ..errors import SubjectError
 from ..lineage import Claim, Step
 from ..models import TorchModel
-from ..models.stored import flatten, masks_applied
+from ..models.stored import flatten, masks_applied, save_weights
 from ..models.torch_model import fill
 from ..subjects import describe
 
@@ -136,7 +136,7 @@ def step(
     place.mkdir(parents=True, exist_ok=True)
     wrapped = Wrapped(name, model, place, made, description, retrains, after=after)
     wrapped._before = _copy(model, name)  # noqa: SLF001 its own constructor, in two parts
-    baseline = _save(model, place / "baseline.safetensors")
+    baseline = save_weights(model, place / "baseline.safetensors")
     wrapped._digest = describe(baseline, role="baseline", root=place).sha256  # noqa: SLF001 as above
     if after is not None:
         _refuse_another_start(wrapped, after)
@@ -146,7 +146,7 @@ def step(
         raise SubjectError(
             f"step '{name}' made no candidate: set `s.candidate = ...` inside the with block"
         )
-    _save(wrapped.candidate, place / "candidate.safetensors")
+    save_weights(wrapped.candidate, place / "candidate.safetensors")
     wrapped.finished = _now()
 
 
@@ -213,19 +213,6 @@ def _copy(module: "torch.nn.Module", name: str) -> "torch.nn.Module":
             f"step '{name}': a module that still carries pruning masks cannot be copied; make "
             "them final first with torch.nn.utils.prune.remove"
         ) from error
-
-
-def _save(module: "torch.nn.Module", path: Path) -> Path:
-    import safetensors.torch
-
-    try:
-        plain = flatten(module.state_dict())
-    except TypeError as error:
-        raise SubjectError(f"{path}: {error}") from error
-    state = {n: t.detach().cpu().contiguous().clone() for n, t in plain.items()}
-    partial = path.with_suffix(".partial")
-    safetensors.torch.save_file(state, partial)
-    return partial.rename(path)
 
 
 def _now() -> str:
