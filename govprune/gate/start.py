@@ -53,7 +53,7 @@ def run(
         out: Where to write the bundle; by default a new numbered folder under the job's `out`.
         key: Signing key instead of the job's.
         unsafe_unsigned: Write a bundle that nobody signed; it can never be promoted.
-        unsafe_load: Load model files that can run code of their own (.pt2, .ts).
+        unsafe_load: Load model files that can run code of their own (.pt2, .ts, pickles).
         policy_name: Policy instead of the job's.
         command: Command of the (last) step instead of the job's.
         pdf: Whether to make the card as PDF too; the HTML is always made.
@@ -76,8 +76,8 @@ def run(
     given = predictions or _models(source, unsafe=unsafe_load)
     between = _between(source, earlier, unsafe=unsafe_load)
     if not isinstance(given, Predictions):
-        for step, model in (*between, (done, given[1])):
-            _refuse_changed_since(step, model)
+        for made_by, model in (*between, (done, given[1])):
+            _refuse_changed_since(made_by, model)
     inputs = Inputs(
         name=source.job.name,
         title=source.job.title,
@@ -86,7 +86,6 @@ def run(
         step=done,
         given=given,
         between=between,
-        unsafe_load=unsafe_load,
         sources=None if predictions else _sources(source, unsafe=unsafe_load),
         data=data,
         fine_tuning=source.job.fine_tuning,

@@ -195,7 +195,7 @@ def test_a_link_a_folder_and_a_missing_file_are_refused(folder):
     (folder / "link.safetensors").symlink_to(folder / "weights.safetensors")
     assert "is a symbolic link" in refused(folder, weights="link.safetensors")
     (folder / "folder.safetensors").mkdir()
-    assert "not a regular file" in refused(folder, weights="folder.safetensors")
+    assert "leave candidate.code out" in refused(folder, weights="folder.safetensors")
     assert "no such file" in refused(folder, weights="none.safetensors")
 
 
