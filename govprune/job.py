@@ -24,8 +24,8 @@ class ModelFiles(Record):
     factory: StrictStr = "build"
     """Function in it that takes nothing and returns a torch.nn.Module."""
     weights: Text
-    """A .safetensors or .onnx file, or a Hugging Face folder; .pt2 and .ts only with --unsafe-load.
-    Pickled checkpoints are refused."""
+    """A .safetensors, .onnx or .skops file, or a Hugging Face folder; .pt2, .ts and pickled
+    estimators only with --unsafe-load. Other pickles are refused."""
     sha256: Digest | None = None
     """What the weights must be, of a folder what `govprune digest` calls its digest; another model
     is refused."""

@@ -49,8 +49,6 @@ class Inputs:
     fine_tuning: tuple[FineTuningSection, ...]
     policy: PolicySource
     job_file: Subject | None
-    unsafe_load: bool = False
-    """Whether files that can run code of their own may be loaded."""
     between: "tuple[tuple[Step, Model], ...]" = ()
     """Steps before the last, with the models they made."""
     sources: "tuple[Source, Source] | None" = None

@@ -1,24 +1,23 @@
 """The line itself: score, plan, measure, judge, seal."""
 
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__, policy
+from .. import policy
 from ..catalogue import CHECKS_BY_ID
 from ..data import EvaluationData, Predictions, Scores, with_confidence
-from ..errors import CheckError, GovpruneError, InputError
+from ..errors import CheckError, GovpruneError, InputError, SubjectError
 from ..evidence.entry import tried
 from ..evidence.keys import SigningKeys, account_keys
 from ..evidence.log import Log
-from ..evidence.statement import Environment, Evidence
+from ..evidence.statement import Evidence
 from ..measurements import Figure, Measurement, Unmeasured
 from ..policy import Plan, PolicySource, Verdict, make_plan
 from .card import render_card
+from .circumstances import assumptions, environment, loaded_unsafely
 from .inputs import ROLES, Inputs, fine_tuning
 
 if TYPE_CHECKING:
@@ -28,12 +27,6 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 """Called with what happens now, how many stages are done, and how many there are."""
 
-PACKAGES = (
-    "torch", "numpy", "scipy", "fairlearn", "adversarial-robustness-toolbox", "scikit-learn",
-    "polars", "pyarrow", "pandas", "safetensors", "pydantic", "weasyprint", "pyhanko",
-    "codecarbon",
-)  # fmt: skip
-PROGRAM_KINDS = ("a torch.export program", "a TorchScript program")
 NO_MODEL = "only predictions were given; this can be measured on models only"
 TEXTS = "inputs are texts; this changes numbers a little at a time"
 EXIT_CODES = {"PASSED": 0, "FAILED": 1, "UNDECIDED": 3}
@@ -141,6 +134,11 @@ def _scores(model: "Model", data: EvaluationData) -> Scores:
             f"the {model.role} is {model.kind}, which takes {model.takes[0]}: name its columns "
             f"under evaluation.{field}"
         )
+    if model.classes and model.classes != data.classes:
+        raise InputError(
+            f"the {model.role} scores the classes {list(model.classes[:8])} in this order, the "
+            f"data has {list(data.classes[:8])}: say evaluation.classes in the model's order"
+        )
     classes = task in ("classification", "ranking")
     outputs = model.outputs(data.features)
     outputs = logits(outputs) if classes else outputs
@@ -219,7 +217,7 @@ def _measure(
                     figures.append(item)
                 else:
                     measurements.append(item)
-        except CheckError as error:
+        except (CheckError, SubjectError) as error:
             unmeasured.append(Unmeasured(check=check.id, reason=str(error)))
         except GovpruneError:
             raise
@@ -245,7 +243,7 @@ def _evidence(
     subjects += inputs.policy.files
     subjects += [inputs.job_file] if inputs.job_file else []
     unsafe = ["Nobody signed this: --unsafe-unsigned. It proves nothing."] if unsigned else []
-    unsafe += _loaded_unsafely(inputs)
+    unsafe += loaded_unsafely(inputs)
     return Evidence(
         title=inputs.title,
         name=inputs.name,
@@ -253,7 +251,7 @@ def _evidence(
         chain=inputs.chain,
         subjects=tuple(subjects),
         profile=case.data.profile,
-        assumptions=_assumptions(inputs),
+        assumptions=assumptions(inputs),
         policy=inputs.policy.policy,
         plan=plan,
         measurements=tuple(measurements),
@@ -264,52 +262,6 @@ def _evidence(
         started=started,
         finished=_now(),
         unsafe=tuple(unsafe),
-    )
-
-
-def _assumptions(inputs: Inputs) -> tuple[str, ...]:
-    cluster = inputs.data.profile.cluster
-    rows = (
-        "Evaluation rows are independent of each other"
-        if cluster is None
-        else f"Rows of different '{cluster}' are independent of each other (those of one are "
-        "counted as one)"
-    )
-    found = [
-        f"{rows} and of the rows the models were trained on; they resemble the people the model "
-        "will meet."
-    ]
-    if inputs.models is None:
-        found.append(
-            "The predictions are those of the two models they are named after: no model was run, "
-            "and nothing is known of its file, its robustness or what it gives away."
-        )
-    return tuple(found)
-
-
-def _loaded_unsafely(inputs: Inputs) -> list[str]:
-    """Name the models whose files could have run code while they were loaded."""
-    programs = [m for m in inputs.models or () if inputs.unsafe_load and m.kind in PROGRAM_KINDS]
-    return [
-        f"The {m.role} is {m.kind}, whose loading can run code that it brings: --unsafe-load."
-        for m in programs
-    ]
-
-
-def environment(seed: int) -> Environment:
-    """Describe where the measurements are taken."""
-    found = []
-    for name in PACKAGES:
-        try:
-            found.append((name, version(name)))
-        except PackageNotFoundError:
-            continue
-    return Environment(
-        govprune=__version__,
-        python=platform.python_version(),
-        platform=f"{platform.system()} {platform.machine()}",
-        packages=tuple(found),
-        seed=seed,
     )
 
 

@@ -45,6 +45,14 @@ class Model(Protocol):
         """What a reader should know of how it is made."""
 
     @property
+    def unsafe(self) -> str | None:
+        """Why it was loaded by --unsafe-load only, after its kind: `whose loading can ...`."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of its outputs in order, where it says so."""
+
+    @property
     def code(self) -> Subject | None:
         """The file that builds it, where its weights do not say."""
 

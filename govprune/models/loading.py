@@ -9,12 +9,13 @@ from .base import Model
 from .hugging_face import architecture_of, open_folder, quiet
 from .onnx_model import load_onnx
 from .programs import PROGRAMS, load_program
+from .scikit import ESTIMATORS, load_scikit
 from .text_classifier import load_text_classifier
 from .torch_model import load_torch
 
 
 def load(files: ModelFiles, *, role: str, root: Path, unsafe: bool = False) -> Model:
-    """Load a model: a folder, .safetensors with the code that builds it, .onnx, .pt2 or .ts.
+    """Load a model: a folder, .safetensors with the code that builds it, .onnx, .pt2, .ts, ...
 
     Args:
         unsafe: Load also what can run code of its own.
@@ -29,16 +30,18 @@ def load(files: ModelFiles, *, role: str, root: Path, unsafe: bool = False) -> M
         )
     if path.is_dir():
         return load_hugging_face(files, role=role, root=root)
-    if kind == ".onnx" or kind in PROGRAMS:
+    if kind in (".onnx", *PROGRAMS, *ESTIMATORS):
         if files.code is not None:
             raise SubjectError(
                 f"{path}: brings its own structure; leave {role}.code out, nothing would run it"
             )
-        model: Model = (
-            load_onnx(path, role=role, root=root, fixed=files.fixed)
-            if kind == ".onnx"
-            else load_program(path, role=role, root=root, unsafe=unsafe, fixed=files.fixed)
-        )
+        model: Model
+        if kind == ".onnx":
+            model = load_onnx(path, role=role, root=root, fixed=files.fixed)
+        elif kind in ESTIMATORS:
+            model = load_scikit(path, role=role, root=root, unsafe=unsafe)
+        else:
+            model = load_program(path, role=role, root=root, unsafe=unsafe, fixed=files.fixed)
         expect(model.weights, files.sha256)
         return model
     return load_torch(files, role=role, root=root)

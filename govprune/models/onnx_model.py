@@ -43,6 +43,8 @@ class OnnxModel:
     kind: str = "an ONNX graph"
     remarks: tuple[str, ...] = ()
     takes: tuple[InputKind, ...] = ("numbers",)
+    unsafe: str | None = None
+    classes: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[Subject, ...]:

@@ -37,6 +37,8 @@ class ProgramModel:
     code: None = None
     remarks: tuple[str, ...] = ()
     takes: tuple[InputKind, ...] = ("numbers",)
+    unsafe: str = "whose loading can run code that it brings"
+    classes: tuple[str, ...] = ()
     fixed: Mapping[str, float] = field(default_factory=dict)
     """Value of each argument but the rows."""
 

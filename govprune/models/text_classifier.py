@@ -5,7 +5,7 @@ little is spent on filling them up. The order of the rows is kept.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,7 +87,9 @@ class TextClassifier:
     kind: str = "a Hugging Face text classifier"
     code: None = None
     remarks: tuple[str, ...] = ()
-    takes: tuple[InputKind, ...] = field(default=("texts",))
+    takes: tuple[InputKind, ...] = ("texts",)
+    unsafe: str | None = None
+    classes: tuple[str, ...] = ()
 
     def outputs(self, features: npt.NDArray[Any]) -> Floats:
         """Return the logits of each text, shape (rows, classes).

@@ -45,6 +45,8 @@ class TorchModel:
     remarks: tuple[str, ...] = ()
     """What a reader should know of how it is made."""
     takes: tuple[InputKind, ...] = ("numbers",)
+    unsafe: str | None = None
+    classes: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[Subject, ...]:
