@@ -3,7 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, FiniteFloat, StrictInt, StrictStr, ValidationError, model_validator
+from pydantic import (
+    Field,
+    FiniteFloat,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
 
 from . import strict_yaml
 from .errors import JobError, SubjectError
@@ -22,7 +30,11 @@ class ModelFiles(Record):
     """Python file that builds the module of a .safetensors file. It is run: treat it like any
     program. Not needed for .onnx, .pt2 and .ts."""
     factory: StrictStr = "build"
-    """Function in it that takes nothing and returns a torch.nn.Module."""
+    """Function in it that takes nothing and returns a torch.nn.Module; of a callable, one that
+    takes the weights' bytes (of a folder, a mapping of names to bytes) and returns a function from
+    rows, shape (rows, features), to scores, shape (rows, outputs)."""
+    callable: StrictBool = False
+    """Whether the code makes any callable of any file or folder; only with --unsafe-load."""
     weights: Text
     """A .safetensors, .onnx or .skops file, or a Hugging Face folder; .pt2, .ts and pickled
     estimators only with --unsafe-load. Other pickles are refused."""
@@ -32,6 +44,12 @@ class ModelFiles(Record):
     fixed: dict[Text, StrictInt | FiniteFloat] = {}
     """Further inputs of an ONNX graph or a program by name, each of one value for every row:
     {state: 0, sr: 16000}."""
+
+    @model_validator(mode="after")
+    def _callable_has_no_inputs_of_its_own(self) -> Self:
+        if self.callable and (self.code is None or self.fixed):
+            raise ValueError("a callable needs code that makes it, and takes no fixed inputs")
+        return self
 
 
 class StepSection(Record):

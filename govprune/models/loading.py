@@ -6,10 +6,11 @@ from ..errors import InputError, SubjectError
 from ..job import ModelFiles
 from ..subjects import expect
 from .base import Model
+from .callables import load_callable
 from .hugging_face import architecture_of, open_folder, quiet
 from .onnx_model import load_onnx
 from .programs import PROGRAMS, load_program
-from .scikit import ESTIMATORS, load_scikit
+from .scikit import ESTIMATORS, PICKLED, load_scikit
 from .text_classifier import load_text_classifier
 from .torch_model import load_torch
 
@@ -24,13 +25,17 @@ def load(files: ModelFiles, *, role: str, root: Path, unsafe: bool = False) -> M
         SubjectError: A file is missing or unsafe, or does not fit; says which and why.
     """
     path, kind = root / files.weights, (root / files.weights).suffix.lower()
+    if files.callable:
+        return load_callable(files, role=role, root=root, unsafe=unsafe)
     if files.fixed and (path.is_dir() or kind not in (".onnx", *PROGRAMS)):
         raise SubjectError(
             f"{path}: only an ONNX graph or a program takes fixed inputs; leave it out"
         )
     if path.is_dir():
         return load_hugging_face(files, role=role, root=root)
-    if kind in (".onnx", *PROGRAMS, *ESTIMATORS):
+    # With code it is meant as a torch checkpoint, which is refused as one.
+    checkpoint = kind in PICKLED and files.code is not None
+    if kind in (".onnx", *PROGRAMS, *ESTIMATORS) and not checkpoint:
         if files.code is not None:
             raise SubjectError(
                 f"{path}: brings its own structure; leave {role}.code out, nothing would run it"

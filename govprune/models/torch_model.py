@@ -80,7 +80,7 @@ class TorchModel:
                 except Exception as error:  # the user's module may raise anything
                     raise SubjectError(
                         f"the {self.role} cannot score {features.shape[1]} features: "
-                        f"{_first_line(error)}"
+                        f"{first_line(error)}"
                     ) from error
         return finite(np.concatenate(parts), self.role, self.weights.name)
 
@@ -126,6 +126,8 @@ def load_torch(files: ModelFiles, *, role: str, root: Path) -> TorchModel:
     Raises:
         SubjectError: A file is missing or unsafe, the factory fails, or the weights do not fit.
     """
+    import torch
+
     if files.code is None:
         raise SubjectError(
             f"{root / files.weights}: holds tensors and no structure; name the Python file that "
@@ -134,6 +136,10 @@ def load_torch(files: ModelFiles, *, role: str, root: Path) -> TorchModel:
     path = root / files.code
     code, source = read_subject(path, role=f"{role}-code", root=root)
     module = run_factory(path, source, files.factory)
+    if not isinstance(module, torch.nn.Module):
+        raise SubjectError(
+            f"{path}: {files.factory}() returned {type(module).__name__}, not a module"
+        )
     model = fill(module, root / files.weights, role=role, root=root, code=code)
     expect(model.weights, files.sha256)
     return model
@@ -231,37 +237,32 @@ def read_weights(path: Path, *, role: str, root: Path) -> "tuple[Subject, dict[s
         raise SubjectError(f"{path}: not a safetensors file ({error})") from error
 
 
-def run_factory(path: Path, source: bytes, factory: str) -> "torch.nn.Module":
-    """Run the user's Python file and call its factory.
+def run_factory(path: Path, source: bytes, factory: str, *given: object) -> Any:
+    """Run the user's Python file and call its factory with what is given.
 
     Args:
         path: Where the file lies.
         source: The bytes that were digested. They are what runs: no compiled copy is looked for.
-        factory: Name of a function in it that takes nothing.
+        factory: Name of a function in it.
 
     Raises:
-        SubjectError: The function is missing, or the file or the function fails or returns no
-            module; names the line.
+        SubjectError: The function is missing, or the file or the function fails; names the line.
     """
-    import torch
-
     name = f"govprune_model_{abs(hash(str(path.resolve())))}"
     loaded = ModuleType(name)
     loaded.__file__ = str(path)
     sys.modules[name] = loaded  # dataclasses and pickles look their module up
     try:
         exec(compile(source, str(path), "exec"), loaded.__dict__)  # noqa: S102 as the job says
-        build: Callable[[], Any] | None = getattr(loaded, factory, None)
-        module = build() if callable(build) else None
+        build: Callable[..., Any] | None = getattr(loaded, factory, None)
+        made = build(*given) if callable(build) else None
     except (Exception, SystemExit) as error:  # the user's code may raise anything, or leave
         raise SubjectError(
-            f"{_place(path, error)}: {_first_line(error)} (while building the model)"
+            f"{_place(path, error)}: {first_line(error)} (while building the model)"
         ) from error
     if not callable(build):
         raise SubjectError(f"{path}: no function '{factory}'; name one under `factory:`")
-    if not isinstance(module, torch.nn.Module):
-        raise SubjectError(f"{path}: {factory}() returned {type(module).__name__}, not a module")
-    return module
+    return made
 
 
 def _place(path: Path, error: BaseException) -> str:
@@ -272,6 +273,7 @@ def _place(path: Path, error: BaseException) -> str:
     return f"{path}:{lines[-1]}" if lines else str(path)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Name an error and what it says first."""
     kind, text = type(error).__name__, str(error).strip()
     return f"{kind}: {text.splitlines()[0]}" if text else kind
