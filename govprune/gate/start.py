@@ -121,7 +121,7 @@ def _between(
 def _refuse_changed_since(step: "Step", model: "Model") -> None:
     """Refuse a model that is no longer what its step wrote: a later command may have touched it."""
     made = {sha256 for _, sha256 in step.products}
-    if made and len(model.files) == 1 and model.weights.sha256 not in made:
+    if made and model.weights.sha256 not in made:
         raise InputError(
             f"{model.weights.name}: changed after step '{step.name}' wrote it; have later steps "
             "write new files"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from govprune import run
-from govprune.errors import SubjectError
+from govprune.errors import InputError, SubjectError
 from govprune.job import ModelFiles
 from govprune.models import load
 
@@ -179,3 +179,36 @@ def test_a_callable_without_code_or_of_another_digest_is_refused(callables, govp
         ModelFiles(weights="dense.json", callable=True)
     with pytest.raises(SubjectError, match="is sha256"):
         read(callables, sha256="0" * 64)
+
+
+LINKS = """\
+chain:
+  - step: {name: first, command: mkdir one && cp pruned.json one/w.json}
+    model: {code: serve.py, factory: of_folder, weights: one, callable: true}
+  - step: {name: second, command: mkdir two && cp one/w.json two/w.json && touch two/b.json}
+    model: {code: serve.py, factory: of_folder, weights: two, callable: true}
+"""
+
+
+def chained(job, last):
+    (job / "serve.py").write_text(SERVE.replace("deep/weights.json", "w.json"))
+    (job / "dense").mkdir()
+    (job / "dense" / "w.json").write_text(json.dumps(DENSE))
+    text = JOB.replace("CANDIDATE", "three").replace("dense.json", "dense") + LINKS
+    text = text.replace("factory: load", "factory: of_folder")
+    text = text.replace("{name: prune}", f"{{name: prune, command: {last}}}")
+    (job / "govprune.yaml").write_text(text)
+
+
+def test_folders_that_commands_made_are_judged_as_they_were_written(callables):
+    chained(callables, "mkdir three && cp pruned.json three/w.json")
+    gated = run(callables, out=callables / "bundle", unsafe_load=True)
+    assert gated.verdict.result == "PASSED"
+    assert len(gated.evidence.chain) == 3
+
+
+@pytest.mark.parametrize("later", ["touch one/more.json", "echo >> one/w.json"])
+def test_a_folder_that_a_later_command_touches_is_refused(callables, later):
+    chained(callables, f"mkdir three && cp pruned.json three/w.json && {later}")
+    with pytest.raises(InputError, match="one: changed after step 'first' wrote it"):
+        run(callables, out=callables / "bundle", unsafe_load=True)
