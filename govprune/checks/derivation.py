@@ -83,6 +83,11 @@ def origins(before: "dict[str, torch.Tensor]", after: "dict[str, torch.Tensor]")
         origin = _explain(name, tensor, candidate, candidate_grids, kept)
         found.in_common += name in candidate or name in candidate_grids
         found.tensors.append((name, tensor.numel(), origin))
+    crossed = kept.crossed()
+    found.tensors = [
+        (name, n, _of_other_channels(candidate[name]) if name in crossed else origin)
+        for name, n, origin in found.tensors
+    ]
     for name, grid in base_grids.items():
         found.in_common += name in candidate_grids
         found.tensors.append(
@@ -137,7 +142,7 @@ def _explain(
         turned = _same_shape(base.T, other, grid)
         ways.append(replace(turned, how=f"{turned.how}, rows and columns exchanged"))
     if not ways and other is not None:
-        ways.append(of_sliced(base, other, kept))
+        ways.append(of_sliced(name, base, other, kept))
     unlike = unexplained("of another shape", math.prod(shape))
     return min(ways, key=lambda origin: origin.strange, default=unlike)
 
@@ -149,6 +154,11 @@ def _same_shape(base: "torch.Tensor", other: "torch.Tensor | None", grid: Grid |
         return of_grid(base, grid)
     assert other is not None  # noqa: S101 one of the two is given
     return of_plain(base, other)
+
+
+def _of_other_channels(tensor: "torch.Tensor") -> Origin:
+    how = "cut, but it reads other channels than those that were kept before it"
+    return unexplained(how, tensor.numel())
 
 
 def _same_grid(before: Grid, after: Grid | None) -> Origin:

@@ -17,6 +17,7 @@ from .. import stats
 from ..errors import CheckError
 from ..measurements import Figure, Measurement, Paired
 from ..models import TorchModel
+from ..models.stored import flatten
 from ..records import Record
 from .base import Case, Check, paired
 
@@ -82,7 +83,7 @@ def changed_layers(baseline: TorchModel, candidate: TorchModel) -> dict[str, tup
     """
     import torch
 
-    before, after = baseline.module.state_dict(), candidate.module.state_dict()
+    before, after = (flatten(m.module.state_dict()) for m in (baseline, candidate))
     if {n: t.shape for n, t in before.items()} != {n: t.shape for n, t in after.items()} or any(
         before[n].dtype != after[n].dtype for n in before
     ):

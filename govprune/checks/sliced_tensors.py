@@ -22,26 +22,42 @@ VOTERS = 15
 
 
 class Kept:
-    """Which entries of an axis were kept, as found so far."""
+    """Which entries of which axes were kept, as found so far."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[int, int], list[Indices]] = {}
+        self._made: dict[tuple[int, int], list[Indices]] = {}
+        self._read: list[tuple[str, int, Indices]] = []
 
-    def remember(self, before: int, kept: Indices) -> None:
+    def remember(self, name: str, axis: int, before: int, kept: Indices) -> None:
         """Keep what was found for an axis of this length."""
         known = self._found.setdefault((before, len(kept)), [])
         if not any(np.array_equal(kept, other) for other in known):
             known.append(kept)
+        if axis == 0:
+            self._made.setdefault((before, len(kept)), []).append(kept)
+        elif axis == 1:
+            self._read.append((name, before, kept))
+
+    def crossed(self) -> tuple[str, ...]:
+        """Name tensors that read other channels than any layer of that size still makes."""
+        return tuple(
+            name
+            for name, before, kept in self._read
+            if (made := self._made.get((before, len(kept))))
+            and not any(np.array_equal(kept, other) for other in made)
+        )
 
     def known(self, before: int, after: int) -> Iterable[Indices]:
         """Return what was found for axes that went from `before` to `after` entries."""
         return tuple(self._found.get((before, after), ()))
 
 
-def of_sliced(base: "torch.Tensor", other: "torch.Tensor", kept: Kept) -> Origin:
+def of_sliced(name: str, base: "torch.Tensor", other: "torch.Tensor", kept: Kept) -> Origin:
     """Explain a smaller tensor by the entries of each axis that were kept.
 
     Args:
+        name: Of the tensor.
         base: The baseline's.
         other: The candidate's, of as many axes.
         kept: What other tensors of the model said; what this one says is added.
@@ -61,7 +77,8 @@ def of_sliced(base: "torch.Tensor", other: "torch.Tensor", kept: Kept) -> Origin
             best = origin
             if not origin.strange:
                 for axis, indices in enumerate(choice):
-                    kept.remember(base.shape[axis], indices)
+                    if len(indices) != base.shape[axis]:
+                        kept.remember(name, axis, base.shape[axis], indices)
                 shapes = f"{tuple(base.shape)} to {tuple(other.shape)}"
                 return Origin(f"cut from {shapes}, {origin.how}")
     return best
@@ -104,7 +121,7 @@ def _voted(base: "torch.Tensor", other: "torch.Tensor", cut: list[int]) -> dict[
         places = np.unravel_index(order[np.minimum(left, len(order) - 1)], tuple(base.shape))
         # Zero, or any other value that occurs more than once, says nothing of its place.
         here = np.where(right - left == 1, places[axis], -1)
-        kept = np.array([_majority(row) for row in here], dtype=np.int64)
+        kept = _majority(here)
         if (kept < 0).any() or (np.diff(kept) <= 0).any():
             return {}
         found[axis] = kept
@@ -126,6 +143,9 @@ def _spaced(length: int) -> Indices:
     return np.unique(np.linspace(0, length - 1, min(length, VOTERS)).astype(np.int64))
 
 
-def _majority(votes: Indices) -> int:
-    counted = np.bincount(votes[votes >= 0]) if (votes >= 0).any() else np.array([0])
-    return int(counted.argmax()) if counted.max() else -1
+def _majority(votes: Indices) -> Indices:
+    """Return what most of each row's votes say, shape (rows,); -1 where none is valid."""
+    said = votes >= 0
+    agreeing = ((votes[:, :, None] == votes[:, None, :]) & said[:, None, :]).sum(axis=2) * said
+    best = np.take_along_axis(votes, agreeing.argmax(axis=1)[:, None], axis=1)[:, 0]
+    return np.where(agreeing.max(axis=1) > 0, best, -1)

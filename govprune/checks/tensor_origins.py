@@ -104,19 +104,19 @@ def _off_grid(was: "torch.Tensor", part: "torch.Tensor", size: "torch.Tensor") -
     import torch
 
     # Nearly all values are surely near, in single precision; the rest are looked at in double.
-    quick = (part.float() * size.float() - was.float()).abs() <= size.abs().float() * 0.499
-    doubtful = ~(quick & torch.isfinite(size)) & (part != 0)
-    doubtful |= ~torch.isfinite(size)  # a grid of infinite step would be near everything
-    if not bool(doubtful.any()):
-        return was.new_empty((0, was.ndim))
-    places = doubtful.nonzero()
+    small = size.float()
+    error = part.to(torch.float32).mul_(small).sub_(was).abs_()
+    places = (error <= 0.4999 * small.abs()).logical_not_().nonzero()
+    if not len(places) and bool(torch.isfinite(small).all()):
+        return places
+    if not bool(torch.isfinite(small).all()):  # such a step would be near everything
+        places = torch.ones_like(part, dtype=torch.bool).nonzero()
     at = tuple(places.T)
-    steps = size.expand_as(part)[at]
+    steps, whole = size.expand_as(part)[at], part[at].double()
+    exact = (whole * steps - was[at].double()).abs()
     # Half a step, and what a quotient and a product in single precision are off by.
-    error = (part[at].double() * steps - was[at].double()).abs()
-    allowed = 0.5 + 2.0**-22 * (1 + part[at].double().abs())
-    near = (error <= steps.abs() * allowed) & torch.isfinite(steps)
-    return places[~near]
+    near = exact <= steps.abs() * (0.5 + 2.0**-22 * (1 + whole.abs()))
+    return places[~((near | (whole == 0)) & torch.isfinite(steps))]
 
 
 def _rows(tensor: "torch.Tensor | None", start: int, step: int, rows: int) -> "torch.Tensor":

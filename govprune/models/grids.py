@@ -47,15 +47,19 @@ class Grid:
 
     def steps(self) -> "torch.Tensor | None":
         """Return the step per value, broadcastable to the weights; None if it fits no axis."""
+        if self.zero is not None and spread(self.zero, self.shape) is None:
+            return None
         return spread(self.scale.double(), self.shape)
 
     def integers(self) -> "torch.Tensor":
         """Return the stored integers less their zero points."""
         import torch
 
+        if self.zero is None or not bool(self.zero.any()):
+            return self.stored
         # Eight bits less eight bits need nine.
         stored = self.stored.to(torch.int16 if self.stored.element_size() == 1 else torch.int64)
-        zero = None if self.zero is None else spread(self.zero.to(stored.dtype), self.shape)
+        zero = spread(self.zero.to(stored.dtype), self.shape)
         return stored if zero is None else stored - zero
 
     def values(self) -> "torch.Tensor | None":

@@ -260,25 +260,34 @@ def modelopt(world: World) -> Made:
     return Made(files, claim={"pattern": "2:4"})
 
 
+MINILM = {"MiniLM": "not run on this model: another pruning of the same matrices, minutes long"}
+HEADS = {
+    "MiniLM": "not run on this model: its layers are cut by heads, which want code of their own"
+}
+SLOW = "not run on this model: it would take minutes"
 RECURRENT = "its cells are one operator, whose weights the tool does not touch"
 TOOLS = (
     Tool("torch prune, global", global_pruning, explained=True),
-    Tool("torch prune, structured", structured_pruning, explained=True),
-    Tool("torch prune, iterative with fine-tuning", iterative_pruning, explained=False),
+    Tool("torch prune, structured", structured_pruning, explained=True,
+         refuses=MINILM),
+    Tool("torch prune, iterative with fine-tuning", iterative_pruning, explained=False,
+         refuses=MINILM),
     Tool("torch prune, masks left in", unbaked_masks, explained=True),
     Tool("Torch-Pruning 1.6", torch_pruning, explained=True,
-         refuses={"digits GRU": "it cuts no recurrent layer"}),
+         refuses=HEADS | {"digits GRU": "it cuts no recurrent layer"}),
     Tool("torchao 0.18, int8 weights", torchao_int8_weights, explained=True),
     Tool("torchao 0.18, int8 dynamic", torchao_int8_dynamic, explained=True),
-    Tool("torchao 0.18, 2:4 (Wanda)", torchao_semi_structured, explained=True),
+    Tool("torchao 0.18, 2:4 (Wanda)", torchao_semi_structured, explained=True,
+         refuses=MINILM),
     Tool("pt2e, int8 static", pt2e, explained=True,
-         refuses={"digits GRU": RECURRENT}),
-    Tool("ONNX export", onnx_export, explained=False, saves=False),
+         refuses={"digits GRU": RECURRENT, "MiniLM": SLOW}),
+    Tool("ONNX export", onnx_export, explained=False, saves=False,
+         refuses={"MiniLM": SLOW}),
     Tool("ONNX Runtime, int8 dynamic", onnx_dynamic, explained=True),
-    Tool("ONNX Runtime, int8 static", onnx_static, explained=False),
-    Tool("distillation", distillation, explained=False),
+    Tool("ONNX Runtime, int8 static", onnx_static, explained=False, refuses={"MiniLM": SLOW}),
+    Tool("distillation", distillation, explained=False, refuses={"MiniLM": SLOW}),
     Tool("torch.ao.quantization, int8 dynamic", torch_ao, explained=True),
     Tool("NVIDIA ModelOpt 0.47, 2:4", modelopt, explained=True,
-         refuses={"digits GRU": RECURRENT}),
+         refuses=MINILM | {"digits GRU": RECURRENT}),
 )  # fmt: skip
 BY_NAME = {tool.name: tool for tool in TOOLS}

@@ -1,0 +1,221 @@
+"""Cut channels, folded norms, turned matrices and every tool's grid come from the baseline."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from govprune.checks.derivation import origins
+from govprune.models.grids import grids
+from govprune.models.stored import flatten
+
+
+def network():
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 12, 3), nn.BatchNorm2d(12), nn.ReLU(), nn.Conv2d(12, 20, 3), nn.ReLU(),
+        nn.Flatten(), nn.Linear(20 * 16, 30), nn.ReLU(), nn.Linear(30, 5),
+    )  # fmt: skip
+    with torch.no_grad():
+        module[1].running_mean.normal_()
+        module[1].running_var.uniform_(0.5, 2)
+        module[1].weight.uniform_(0.5, 2)
+        module[1].bias.normal_()
+    return module.eval()
+
+
+def state(module):
+    return flatten(module.state_dict())
+
+
+def strange(before, after):
+    return {name: o.strange for name, _, o in origins(before, after).tensors if o.strange}
+
+
+def cut(tensors):
+    """Take channels out of the first two layers, as structured pruning does."""
+    small = dict(tensors)
+    first, second = torch.arange(12)[torch.arange(12) % 3 != 1], torch.arange(20)[::2]
+    for name in ("0.weight", "0.bias", *(f"1.{p}" for p in
+                 ("weight", "bias", "running_mean", "running_var"))):  # fmt: skip
+        small[name] = tensors[name][first]
+    small["3.weight"] = tensors["3.weight"][second][:, first]
+    small["3.bias"] = tensors["3.bias"][second]
+    small["6.weight"] = tensors["6.weight"].reshape(30, 20, 16)[:, second].reshape(30, -1)
+    return small
+
+
+def test_cut_channels_are_explained():
+    whole = state(network())
+    small = cut(whole)
+    assert strange(whole, small) == {}
+    how = {name: o.how for name, _, o in origins(whole, small).tensors}
+    assert how["3.weight"] == "cut from (20, 12, 3, 3) to (10, 8, 3, 3), kept, bit for bit"
+
+
+def test_a_norm_of_ones_and_zeros_is_cut_like_the_layer_before_it():
+    whole = state(network())
+    whole["1.running_mean"], whole["1.weight"] = torch.zeros(12), torch.ones(12)
+    assert strange(whole, cut(whole)) == {}
+
+
+@pytest.mark.parametrize("name", ["0.weight", "1.bias", "3.weight", "6.weight", "8.weight"])
+def test_one_tampered_value_of_a_cut_model_is_found(name):
+    whole = state(network())
+    small = cut(whole)
+    small[name] = small[name].clone()
+    small[name].reshape(-1)[7] += 0.01
+    assert strange(whole, small) == {name: 1}
+
+
+def test_zeros_among_cut_channels_are_pruned_ones():
+    whole = state(network())
+    small = cut(whole)
+    small["3.weight"] = small["3.weight"] * (small["3.weight"].abs() > 0.05)
+    assert strange(whole, small) == {}
+
+
+def test_a_layer_that_reads_other_channels_than_were_kept_is_not_explained():
+    whole = state(network())
+    small = cut(whole)
+    others = torch.arange(12)[torch.arange(12) % 3 != 2]
+    small["3.weight"] = whole["3.weight"][torch.arange(20)[::2]][:, others]
+    assert strange(whole, small) == {"3.weight": small["3.weight"].numel()}
+
+
+def test_channels_in_another_order_are_not_explained():
+    whole = state(network())
+    small = cut(whole)
+    small["8.weight"] = whole["8.weight"][:, torch.randperm(30)]
+    assert strange(whole, small)["8.weight"] > 100
+
+
+# --- folded
+
+
+def folded(module):
+    made = torch.nn.utils.fuse_conv_bn_eval(module[0], module[1])
+    small = {n: t for n, t in state(module).items() if not n.startswith("1.")}
+    return small | {"0.weight": made.weight.detach(), "0.bias": made.bias.detach()}
+
+
+def test_a_folded_norm_is_explained():
+    module = network()
+    assert strange(state(module), folded(module)) == {}
+
+
+def test_a_tampered_weight_of_a_folded_layer_is_found():
+    module = network()
+    after = folded(module)
+    after["0.weight"] = after["0.weight"].clone()
+    after["0.weight"][3, 1, 2, 0] *= 1.001
+    assert strange(state(module), after) == {"0.weight": 1}
+
+
+def test_a_norm_that_was_left_out_and_not_folded_is_missing():
+    module = network()
+    after = {n: t for n, t in state(module).items() if not n.startswith("1.")}
+    assert set(strange(state(module), after)) == {
+        "1.weight", "1.bias", "1.running_mean", "1.running_var", "1.num_batches_tracked",
+    }  # fmt: skip
+
+
+# --- grids, as the tools name them
+
+
+def rounded(weight, bits=8):
+    scale = weight.abs().amax(1) / (2 ** (bits - 1) - 1)
+    return torch.round(weight / scale[:, None]).to(torch.int8), scale
+
+
+def named(form, weight):
+    stored, scale = rounded(weight)
+    zero = torch.zeros(len(scale), dtype=torch.int8)
+    return {
+        "by hand": {"w": stored, "w_scale": scale},
+        "torchao": {"w.qdata": stored, "w.scale": scale[:, None], "w.zero_point": zero[:, None]},
+        "ONNX Runtime": {"w_quantized": stored, "w_scale": scale, "w_zero_point": zero},
+        "ONNX Runtime, turned": {
+            "w_quantized": stored.T.contiguous(), "w_scale": scale, "w_zero_point": zero,
+        },
+        "pt2e": {"_frozen_param3": stored, "_scale_3": scale, "_zero_point_3": zero.long()},
+        "NNCF": {
+            "compressed_weight_updated_constant1": stored,
+            "scale_updated_constant1": scale[:, None],
+            "zero_point_updated_constant1": zero[:, None],
+        },
+    }[form]  # fmt: skip
+
+
+FORMS = ["by hand", "torchao", "ONNX Runtime", "ONNX Runtime, turned", "pt2e", "NNCF"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_grid_is_explained_and_one_value_off_it_is_found(form):
+    torch.manual_seed(0)
+    weight = torch.randn(40, 30)
+    after = named(form, weight)
+    assert strange({"w": weight}, after) == {}
+    assert next(iter(grids(after)[0].values())).stored.dtype == torch.int8
+    name = next(iter(after))
+    after[name] = after[name].clone()
+    place = after[name].reshape(-1)
+    index = int((place.abs() < 60).nonzero()[5])
+    place[index] += 2
+    assert sum(strange({"w": weight}, after).values()) == 1
+
+
+def test_values_around_a_zero_point_are_explained():
+    torch.manual_seed(0)
+    weight = torch.rand(20, 30) * 3 + 1
+    low, high = float(weight.min()), float(weight.max())
+    scale = (high - low) / 255
+    zero = round(-128 - low / scale)
+    stored = torch.clamp(torch.round(weight / scale) + zero, -128, 127)
+    if not -128 <= zero <= 127:  # such weights want a wider zero than eight bits have
+        zero = torch.tensor(zero, dtype=torch.int32)
+    after = {"w.qdata": stored.to(torch.int8), "w.scale": torch.tensor(scale),
+             "w.zero_point": torch.as_tensor(zero)}  # fmt: skip
+    assert strange({"w": weight}, after) == {}
+
+
+def test_blocks_of_a_row_may_have_scales_of_their_own():
+    torch.manual_seed(0)
+    weight = torch.randn(8, 64)
+    parts = weight.reshape(8, 4, 16)
+    scale = parts.abs().amax(2) / 7
+    stored = torch.round(parts / scale[:, :, None]).reshape(8, 64).to(torch.int8)
+    after = {"w.qdata": stored, "w.scale": scale}
+    assert strange({"w": weight}, after) == {}
+    after["w.qdata"][3, 40] -= 3 * int(torch.sign(stored[3, 40].float()) or 1)
+    assert strange({"w": weight}, after) == {"w": 1}
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), 1e30])
+def test_a_grid_that_is_none_explains_nothing(scale):
+    torch.manual_seed(0)
+    weight = torch.randn(4, 5)
+    after = {"w": torch.ones(4, 5, dtype=torch.int8), "w_scale": torch.full((4,), scale)}
+    assert strange({"w": weight}, after) == {"w": 20}
+
+
+# --- twenty million weights
+
+
+def test_one_changed_weight_among_twenty_million_is_found_and_located():
+    random = torch.Generator().manual_seed(0)
+    before = {f"l{i}.weight": torch.randn(2000, 1000, generator=random) for i in range(10)}
+    after = {n: t * (t.abs() > 1.6) for n, t in before.items()}
+    weight = after["l7.weight"]
+    weight[1234, 567] = torch.nextafter(before["l7.weight"][1234, 567], torch.tensor(9.0))
+    (found,) = [(n, o) for n, _, o in origins(before, after).tensors if o.strange]
+    assert found[0] == "l7.weight"
+    assert (found[1].strange, found[1].first) == (1, (1234, 567))
+
+
+def test_the_same_file_is_kept_bit_for_bit():
+    whole = state(network())
+    assert {o.how for _, _, o in origins(whole, copy.deepcopy(whole)).tensors} == {
+        "kept, bit for bit"
+    }
