@@ -241,7 +241,7 @@ import warnings
 
 warnings.simplefilter("ignore")
 import modelopt.torch.sparsity as mts
-import torch
+import safetensors.torch
 
 namespace = {}
 exec(open("model.py").read(), namespace)
