@@ -91,6 +91,9 @@ class EvaluationSection(Record):
     Not needed where predictions are given."""
     text: Text | None = None
     """Column of texts, instead of features: what the model reads."""
+    choices: tuple[Text, ...] = ()
+    """Columns of what may follow the text, for a language model: the label names the right one of
+    these columns, or its place from 0."""
     slices: tuple[Text, ...] = ()
     """Columns whose values are slices."""
     groups: dict[Text, tuple[Text, ...]] = {}
@@ -111,6 +114,8 @@ class EvaluationSection(Record):
     @model_validator(mode="after")
     def _inputs_are_of_one_kind(self) -> Self:
         if self.text is None:
+            if self.choices:
+                raise ValueError("choices follow a text: name its column under text")
             return self
         if self.features:
             raise ValueError("name features, or text: not both")
@@ -118,6 +123,18 @@ class EvaluationSection(Record):
             raise ValueError("mutable names features; texts have none")
         if self.text in (*self.label_columns, *self.slices):
             raise ValueError(f"text: '{self.text}' is the label or a slice, too")
+        return self
+
+    @model_validator(mode="after")
+    def _choices_are_several(self) -> Self:
+        if not self.choices:
+            return self
+        if len(self.choices) < 2 or len({*self.choices, self.text}) != len(self.choices) + 1:
+            raise ValueError("choices: name two columns or more, each once, none of them the text")
+        if self.classes or self.task != "classification":
+            raise ValueError("choices are the classes: leave classes and task out")
+        if any(name in (*self.label_columns, *self.slices) for name in self.choices):
+            raise ValueError("choices: a column is the label or a slice, too")
         return self
 
     @model_validator(mode="after")

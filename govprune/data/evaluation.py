@@ -131,13 +131,15 @@ def read_evaluation(
 
 def _names(section: EvaluationSection, columns: "list[str]", path: Path) -> tuple[str, ...]:
     """Name the columns the model takes."""
-    patterns = section.features if section.text is None else (section.text,)
+    patterns = section.features if section.text is None else (section.text, *section.choices)
     if not patterns:
         raise SubjectError(
             f"{path}: neither evaluation.features nor evaluation.text names a column; name the "
             "model's inputs"
         )
     names = select(columns, patterns, path=path)
+    if section.choices and len(names) != len(patterns):
+        raise SubjectError(f"{path}: evaluation.text and choices name one column each")
     if stray := [name for name in section.label_columns if name in names]:
         raise SubjectError(f"{path}: the label '{stray[0]}' is among the features")
     return names

@@ -57,7 +57,7 @@ def read_labels(read: Reader, section: EvaluationSection, path: Path) -> Labels:
     texts = [as_text(value) for value in coded.levels]
     # Numbers sort as numbers: 2 before 10.
     ordered = [as_text(value) for value in sorted(coded.levels)]
-    classes = section.classes or tuple(dict.fromkeys(ordered))
+    classes = section.classes or _choices(section, texts) or tuple(dict.fromkeys(ordered))
     if not 2 <= len(classes) <= MAX_CLASSES:
         raise SubjectError(f"{path}: {len(classes)} classes; a gate needs 2 to {MAX_CLASSES}")
     values = as_classes(coded, texts, classes, what=f"label '{names[0]}'", path=path)
@@ -65,6 +65,13 @@ def read_labels(read: Reader, section: EvaluationSection, path: Path) -> Labels:
     if lost := next((name for i, name in enumerate(classes) if i not in present), None):
         raise SubjectError(f"{path}: holds no row of class '{lost}'; add some")
     return Labels(values, classes, _positive(section, classes, path))
+
+
+def _choices(section: EvaluationSection, texts: list[str]) -> tuple[str, ...]:
+    """Name the choices as the label does: by their columns, or by their places from 0."""
+    places = tuple(map(str, range(len(section.choices))))
+    by_name = not set(texts) <= set(places) or set(texts) <= set(section.choices)
+    return section.choices if by_name else places
 
 
 def as_classes(
@@ -108,6 +115,6 @@ def read_yes_no(read: Reader, names: tuple[str, ...], path: Path) -> npt.NDArray
 def _positive(section: EvaluationSection, classes: tuple[str, ...], path: Path) -> str | None:
     if section.positive is not None and section.positive not in classes:
         raise SubjectError(f"{path}: positive class '{section.positive}' is not in {list(classes)}")
-    if section.positive is None and len(classes) == 2:
+    if section.positive is None and len(classes) == 2 and not section.choices:
         return classes[1]
     return section.positive

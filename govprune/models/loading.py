@@ -8,6 +8,8 @@ from ..subjects import expect
 from .base import Model
 from .callables import load_callable
 from .hugging_face import architecture_of, open_folder, quiet
+from .image_classifier import load_image_classifier
+from .multiple_choice import load_multiple_choice
 from .onnx_model import load_onnx
 from .programs import PROGRAMS, load_program
 from .scikit import ESTIMATORS, PICKLED, load_scikit
@@ -72,7 +74,12 @@ def load_hugging_face(files: ModelFiles, *, role: str, root: Path) -> Model:
     with quiet():
         if named in known.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES.values():
             return load_text_classifier(folder, config)
+        if named in known.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES.values():
+            return load_image_classifier(folder, config)
+        if named in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values():
+            return load_multiple_choice(folder, config)
     raise SubjectError(
         f"{folder.path}/config.json: {named[:80]!r} is none of the kinds that can be judged: "
-        "sequence classification. Gate its answers as predictions"
+        "classifiers of texts or images, and causal language models. Gate its answers as "
+        "predictions"
     )

@@ -84,6 +84,8 @@ class ScikitModel:
             SubjectError: It fails, gives NaN or infinite scores, or answers otherwise than the
                 largest score says.
         """
+        if features.dtype.kind in "OU" and features.shape[1] != 1:
+            raise SubjectError(f"the {self.role} is {self.kind}: it takes one text per row")
         rows = features[:, 0] if features.dtype.kind in "OU" else features
         try:
             # Some print, and standard output is for the verdict.

@@ -40,30 +40,45 @@ class Tokens:
     limit: int | None
     """Most tokens of a text."""
 
-    def batches(self, lengths: Sequence[int]) -> Iterator[npt.NDArray[np.int64]]:
-        """Yield indices of texts that are answered together, the shortest first."""
+    def batches(
+        self, lengths: Sequence[int], *, most: int = TOKENS
+    ) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield indices of texts that are answered together, the shortest first.
+
+        Args:
+            lengths: Tokens of each text.
+            most: Tokens at once, where it is not a single text that has more.
+        """
         order = np.argsort(np.asarray(lengths, dtype=np.int64), kind="stable")
-        most = BATCH if self.padding is not None else 1
+        texts = BATCH if self.padding is not None else 1
         start = 0
         for i in range(1, len(order) + 1):
-            full = i == len(order) or i - start == most
-            if full or (i - start + 1) * lengths[order[i]] > TOKENS:
+            full = i == len(order) or i - start == texts
+            if full or (i - start + 1) * lengths[order[i]] > most:
                 yield order[start:i]
                 start = i
 
-    def side_by_side(self, encodings: Sequence[Any]) -> "dict[str, torch.Tensor]":
-        """Return what a model takes, each of shape (texts, tokens)."""
+    def side_by_side(self, texts: Sequence[Sequence[int]]) -> "dict[str, torch.Tensor]":
+        """Return what a model takes of texts of tokens, each of shape (texts, tokens)."""
         import torch
 
-        width = max(len(e.ids) for e in encodings)
+        width = max(map(len, texts))
         fill = 0 if self.padding is None else self.padding
         given = {
-            "input_ids": torch.full((len(encodings), width), fill),
-            "attention_mask": torch.zeros((len(encodings), width), dtype=torch.int64),
+            "input_ids": torch.full((len(texts), width), fill),
+            "attention_mask": torch.zeros((len(texts), width), dtype=torch.int64),
         }
-        for i, encoding in enumerate(encodings):
-            given["input_ids"][i, : len(encoding.ids)] = torch.tensor(encoding.ids)
-            given["attention_mask"][i, : len(encoding.ids)] = 1
+        for i, ids in enumerate(texts):
+            given["input_ids"][i, : len(ids)] = torch.tensor(ids)
+            given["attention_mask"][i, : len(ids)] = 1
+        return given
+
+    def with_types(self, encodings: Sequence[Any]) -> "dict[str, torch.Tensor]":
+        """Return the same of encodings, with the part of the text each token belongs to."""
+        import torch
+
+        given = self.side_by_side([e.ids for e in encodings])
+        width = given["input_ids"].shape[1]
         # Left out where all are 0: some models take these for tokens (GPT-2).
         if any(any(e.type_ids) for e in encodings):
             types = [e.type_ids + [0] * (width - len(e.ids)) for e in encodings]
@@ -119,7 +134,7 @@ class TextClassifier:
 
         try:
             with torch.inference_mode():
-                logits = self.module(**self.tokens.side_by_side(encodings)).logits
+                logits = self.module(**self.tokens.with_types(encodings)).logits
         except Exception as error:  # a configuration may break its model in any way
             line = (str(error).strip().splitlines() or [""])[0]
             raise SubjectError(
