@@ -1,6 +1,7 @@
 """`govprune run`: step, measure, judge, sign, write the bundle."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import click
 from . import output, predictions, terminal
 
 if TYPE_CHECKING:
+    from ..evidence.statement import Evidence
     from ..policy import Plan, Question
 
 
@@ -87,9 +89,22 @@ def command(
         return gated.exit_code
     for line in output.findings(gated.verdict, verbose=verbose):
         click.echo(line)
+    for line in _costliest_link(gated.evidence):
+        click.echo(line)
     click.echo(output.verdict_line(gated.verdict, str(gated.bundle)))
     click.echo(_next(gated.verdict.result, str(gated.bundle)))
     return gated.exit_code
+
+
+def _costliest_link(evidence: "Evidence") -> Iterator[str]:
+    """Say which step of a chain cost the worst slice most."""
+    from .. import stats
+
+    for m in evidence.measurements if evidence.chain else ():
+        if m.metric == "worst-link-change" and m.notes:
+            yield f"costliest link: {output.plain(m.notes[0])}: " + output.number(
+                stats.estimate(m.basis), "points"
+            )
 
 
 def _next(result: str, bundle: str) -> str:

@@ -1,190 +1,36 @@
 """A chain is judged against the original, and says which link cost whom what."""
 
 import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
-import numpy as np
-import polars as pl
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from sklearn.datasets import load_digits
+from safetensors.torch import load_file
 
-import govprune
+import govprune as api
 from govprune import run
 from govprune.errors import EvidenceError, InputError, JobError, SubjectError
 from govprune.evidence.keys import new_keys
 from govprune.evidence.statement import recompute
 
-MODEL = '''\
-import torch
-from torch import nn
-
-
-class Digits(nn.Module):
-    def __init__(self, int8=False):
-        super().__init__()
-        self.conv = nn.Conv2d(1, 16, 3, padding=1)
-        self.hidden = nn.Linear(16 * 16, 64)
-        self.out = nn.Linear(64, 10)
-
-    def forward(self, x):
-        x = torch.relu(self.conv(x.reshape(-1, 1, 8, 8) / 16))
-        x = nn.functional.max_pool2d(x, 2).flatten(1)
-        return self.out(torch.relu(self.hidden(x)))
-
-
-class Rounded(Digits):
-    """The same, its matrices of eight bits."""
-
-    def __init__(self):
-        super().__init__()
-        for layer in (self.conv, self.hidden, self.out):
-            rows = layer.weight.shape[0]
-            stored = torch.zeros_like(layer.weight, dtype=torch.int8)
-            del layer.weight
-            layer.register_buffer("weight", stored)
-            layer.register_buffer("weight_scale", torch.ones(rows))
-
-    def _weight(self, layer):
-        steps = layer.weight_scale.reshape(-1, *(1,) * (layer.weight.ndim - 1))
-        return layer.weight.float() * steps
-
-    def forward(self, x):
-        x = x.reshape(-1, 1, 8, 8) / 16
-        x = torch.relu(nn.functional.conv2d(x, self._weight(self.conv), self.conv.bias, padding=1))
-        x = nn.functional.max_pool2d(x, 2).flatten(1)
-        x = torch.relu(nn.functional.linear(x, self._weight(self.hidden), self.hidden.bias))
-        return nn.functional.linear(x, self._weight(self.out), self.out.bias)
-
-
-def build():
-    return Digits()
-
-
-def build_int8():
-    return Rounded()
-'''
-
-STEPS = """\
-import sys
-
-import polars as pl
-import torch
-from safetensors.torch import load_file, save_file
-from torch.nn.utils import prune
-
-from model import build
-
-torch.set_num_threads(1)
-
-
-def pruned():
-    module = build()
-    module.load_state_dict(load_file("dense.safetensors"))
-    layers = [(module.conv, "weight"), (module.hidden, "weight"), (module.out, "weight")]
-    prune.global_unstructured(layers, pruning_method=prune.L1Unstructured, amount=0.8)
-    for layer, name in layers:
-        prune.remove(layer, name)
-    save_file(module.state_dict(), "pruned.safetensors")
-
-
-def tuned():
-    torch.manual_seed(0)
-    state = load_file("pruned.safetensors")
-    module = build()
-    module.load_state_dict(state)
-    table = pl.read_parquet("training.parquet")
-    x = torch.tensor(table.select(r"^p\\d+$").to_numpy())
-    y = torch.tensor(table["digit"].to_numpy())
-    step = torch.optim.Adam(module.parameters(), lr=3e-4)
-    for _ in range(20):
-        step.zero_grad()
-        torch.nn.functional.cross_entropy(module(x), y).backward()
-        step.step()
-        with torch.no_grad():
-            for name, weight in module.named_parameters():
-                if weight.ndim > 1:
-                    weight *= state[name] != 0
-    save_file(module.state_dict(), "tuned.safetensors")
-
-
-def rounded():
-    state = load_file("tuned.safetensors")
-    for name in [n for n in state if n.endswith("weight")]:
-        weight = state[name]
-        scale = weight.abs().flatten(1).amax(1) / 127
-        steps = scale.reshape(-1, *(1,) * (weight.ndim - 1))
-        state[name] = torch.round(weight / steps).to(torch.int8)
-        state[f"{name}_scale"] = scale
-    save_file(state, "int8.safetensors")
-
-
-{"prune": pruned, "tune": tuned, "round": rounded}[sys.argv[1]]()
-"""
-
-JOB = """\
-name: digits-chain
-title: Digits, pruned, fine-tuned and rounded
-baseline: {code: model.py, weights: dense.safetensors}
-chain:
-  - step: {name: prune, command: python steps.py prune, claim: {sparsity: 0.8}}
-    model: {code: model.py, weights: pruned.safetensors}
-  - step: {name: fine-tune, command: python steps.py tune, retrains: true}
-    model: {code: model.py, weights: tuned.safetensors}
-step: {name: quantise, command: python steps.py round, claim: {bits: 8}}
-candidate: {code: model.py, factory: build_int8, weights: int8.safetensors}
-evaluation: {file: evaluation.parquet, label: digit, features: ["p*"], slices: []}
-fine_tuning: [{file: training.parquet}]
-policy: policy.yaml
-key: keys/gate.key
-"""
-
-POLICY = """\
-name: digits
-rules:
-  - {id: recall, check: slice-performance, metric: recall-change, over: whole, at_least: -0.05}
-  - {id: links, check: link-attribution, metric: undeclared-links, at_most: 0}
-  - {id: whose, check: link-attribution, metric: worst-link-change, at_least: -0.02,
-     severity: report}
-"""
-
-
-def digits():
-    """Rows of pixels, half for training with class 8 thinned to a tenth, half for evaluation."""
-    pixels, labels = load_digits(return_X_y=True)
-    order = np.random.default_rng(0).permutation(len(labels))
-    pixels, labels = pixels[order].astype(np.float32), labels[order]
-    half = len(labels) // 2
-    eights = np.flatnonzero(labels[:half] == 8)
-    keep = np.setdiff1d(np.arange(half), eights[len(eights) // 10 :])
-    return [
-        {f"p{i}": x[:, i] for i in range(64)} | {"digit": y}
-        for x, y in ((pixels[:half][keep], labels[:half][keep]), (pixels[half:], labels[half:]))
-    ]
+EXAMPLE = Path(__file__).parents[2] / "examples" / "digits_chain"
+JOB = (EXAMPLE / "govprune.yaml").read_text()
+DONE = re.sub(r", command: python steps.py \w+", "", JOB)
+"""The same job with the steps done already: from file to file, nothing is run."""
+CODE = ("model.py", "steps.py", "train.py", "policy.yaml", "govprune.yaml")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The chain's folder before anything was run, with a trained baseline."""
     root = tmp_path_factory.mktemp("chain")
-    training, evaluation = digits()
-    pl.DataFrame(training).write_parquet(root / "training.parquet")
-    pl.DataFrame(evaluation).write_parquet(root / "evaluation.parquet")
-    for name, text in (("model.py", MODEL), ("steps.py", STEPS), ("govprune.yaml", JOB),
-                       ("policy.yaml", POLICY)):  # fmt: skip
-        (root / name).write_text(text)
-    namespace: dict = {}
-    exec(MODEL, namespace)  # the same code the job names
-    torch.manual_seed(0)
-    module = namespace["build"]()
-    x = torch.tensor(np.stack([training[f"p{i}"] for i in range(64)], axis=1))
-    y = torch.tensor(training["digit"])
-    step = torch.optim.Adam(module.parameters(), lr=3e-3)
-    for _ in range(120):
-        step.zero_grad()
-        torch.nn.functional.cross_entropy(module(x), y).backward()
-        step.step()
-    save_file(module.state_dict(), root / "dense.safetensors")
+    for name in CODE:
+        shutil.copy(EXAMPLE / name, root / name)
+    subprocess.run([sys.executable, "train.py"], cwd=root, check=True, capture_output=True)
     return root
 
 
@@ -264,17 +110,19 @@ def test_a_forged_chain_is_refused(gated, forge):
         recompute(gated.evidence.model_copy(update={"chain": forge(gated.evidence)}))
 
 
-def test_a_link_that_retrains_and_does_not_say_so_fails(made, tmp_path):
-    silent = JOB.replace(", retrains: true", "")
+def test_a_link_that_retrains_and_does_not_say_so_fails(gated, made, tmp_path):
+    silent = DONE.replace(", retrains: true", "")
     for path in made.iterdir():
         if path.is_file():
             (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "govprune.yaml").write_text(silent)
-    found = run(tmp_path, unsafe_unsigned=True, out=tmp_path / "b").evidence
+    found = run(tmp_path, unsafe_unsigned=True, out=tmp_path / "b", pdf=False).evidence
     (broken,) = [m for m in found.measurements if m.metric == "undeclared-links"]
     assert broken.basis.value == 1
     assert broken.notes[0].startswith("fine-tune: ")
-    assert "links" in {f.question.rule for f in found.verdict.findings if f.status == "fail"}
+    assert "links-do-what-they-say" in {
+        f.question.rule for f in found.verdict.findings if f.status == "fail"
+    }
 
 
 def test_a_later_command_that_touches_an_earlier_model_is_refused(made, tmp_path):
@@ -286,7 +134,7 @@ def test_a_later_command_that_touches_an_earlier_model_is_refused(made, tmp_path
     )
     (tmp_path / "govprune.yaml").write_text(spoilt)
     with pytest.raises(InputError, match=r"pruned\.safetensors: changed after step 'prune'"):
-        run(tmp_path, unsafe_unsigned=True, out=tmp_path / "b")
+        run(tmp_path, unsafe_unsigned=True, out=tmp_path / "b", pdf=False)
 
 
 @pytest.mark.parametrize(
@@ -308,18 +156,18 @@ def test_links_must_differ(made, tmp_path, old, new, message):
 def test_steps_wrapped_in_python_chain(made, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace: dict = {}
-    exec(MODEL, namespace)
+    exec((made / "model.py").read_text(), namespace)  # the same code the job names
     dense = namespace["build"]()
     dense.load_state_dict(load_file(made / "dense.safetensors"))
-    with govprune.step(dense, name="prune") as first:
+    with api.step(dense, name="prune") as first:
         with torch.no_grad():
             first.model.hidden.weight[first.model.hidden.weight.abs() < 0.05] = 0
         first.candidate = first.model
-    with govprune.step(first.candidate, name="halve", after=first) as second:
+    with api.step(first.candidate, name="halve", after=first) as second:
         with torch.no_grad():
             second.model.out.weight[8] = 0
         second.candidate = second.model
-    found = govprune.gate_step(
+    found = api.gate_step(
         second, policy=made / "policy.yaml", out="bundle", unsafe_unsigned=True,
         evaluation={
             "file": str(made / "evaluation.parquet"), "label": "digit", "features": ["p*"],
@@ -333,10 +181,28 @@ def test_steps_wrapped_in_python_chain(made, tmp_path, monkeypatch):
 
 def test_a_step_that_starts_from_another_model_is_no_link(tmp_path):
     torch.manual_seed(0)
-    with govprune.step(torch.nn.Linear(2, 2), name="one", folder=tmp_path / "1") as one:
+    with api.step(torch.nn.Linear(2, 2), name="one", folder=tmp_path / "1") as one:
         one.candidate = torch.nn.Linear(2, 2)
     with (
         pytest.raises(SubjectError, match="starts from another model than 'one' made"),
-        govprune.step(torch.nn.Linear(2, 2), name="two", after=one, folder=tmp_path / "2"),
+        api.step(torch.nn.Linear(2, 2), name="two", after=one, folder=tmp_path / "2"),
     ):
         pass
+
+
+def test_the_terminal_names_the_costliest_link(gated, made, monkeypatch, govprune):
+    monkeypatch.chdir(made)
+    (made / "done.yaml").write_text(DONE)
+    shown = govprune("run", "done.yaml", "--unsafe-unsigned", "--no-pdf", "--out", "shown")
+    assert "costliest link: prune, on class 8: −" in shown.out
+    assert not (made / "shown" / "card.pdf").exists()
+
+
+def test_a_command_may_be_given_on_the_command_line(gated, made, monkeypatch, govprune):
+    monkeypatch.chdir(made)
+    (made / "done.yaml").write_text(DONE)
+    shown = govprune(
+        "run", "done.yaml", "--unsafe-unsigned", "--no-pdf", "--out", "other", "--step", "false"
+    )
+    assert shown.code == 2
+    assert "step 'quantise' failed (exit 1): false" in shown.err
