@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
     """Compare the two files tensor by tensor."""
+    for model in (case.baseline, case.candidate):
+        if not model.tensors:
+            raise CheckError(f"the {model.role} is {model.kind}, which cannot be looked into")
     found = origins(case.baseline.tensors, case.candidate.tensors)
     if not found.in_common:
         raise CheckError(
