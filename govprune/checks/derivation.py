@@ -29,7 +29,11 @@ def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
     for model in (case.baseline, case.candidate):
         if not model.tensors:
             raise CheckError(f"the {model.role} is {model.kind}, which cannot be looked into")
-    found = origins(case.baseline.tensors, case.candidate.tensors)
+    found = origins(
+        case.baseline.tensors,
+        case.candidate.tensors,
+        same_kind=case.baseline.kind == case.candidate.kind,
+    )
     if not found.in_common:
         raise CheckError(
             f"the baseline is {case.baseline.kind}, the candidate {case.candidate.kind}: their "
@@ -72,8 +76,15 @@ class Origins:
     """Name, values and origin."""
 
 
-def origins(before: "dict[str, torch.Tensor]", after: "dict[str, torch.Tensor]") -> Origins:
-    """Explain the tensors of a candidate's file by those of its baseline's."""
+def origins(
+    before: "dict[str, torch.Tensor]", after: "dict[str, torch.Tensor]", *, same_kind: bool = True
+) -> Origins:
+    """Explain the tensors of a candidate's file by those of its baseline's.
+
+    Args:
+        same_kind: Whether both models are of one form; another one may lay a square matrix out
+            with rows and columns exchanged.
+    """
     base_grids, baseline = grids(masks_applied(before))
     candidate_grids, candidate = grids(masks_applied(after))
     _named_by_fit(candidate_grids, candidate, baseline)
@@ -83,7 +94,7 @@ def origins(before: "dict[str, torch.Tensor]", after: "dict[str, torch.Tensor]")
     kept = Kept()
     # Matrices first: what they say of channels explains the biases beside them.
     for name, tensor in sorted(baseline.items(), key=lambda item: -item[1].ndim):
-        origin = _explain(name, tensor, candidate, candidate_grids, kept)
+        origin = _explain(name, tensor, candidate, candidate_grids, kept, same_kind=same_kind)
         found.in_common += name in candidate or name in candidate_grids
         found.tensors.append((name, tensor.numel(), origin))
     crossed = kept.crossed()
@@ -132,6 +143,8 @@ def _explain(
     candidate: "dict[str, torch.Tensor]",
     candidate_grids: "dict[str, Grid]",
     kept: Kept,
+    *,
+    same_kind: bool,
 ) -> Origin:
     grid, other = candidate_grids.get(name), candidate.get(name)
     given = other if grid is None else grid
@@ -140,9 +153,14 @@ def _explain(
     shape = tuple(given.shape)
     ways = []
     if shape == tuple(base.shape):
-        ways.append(_same_shape(base, other, grid))
-    if base.ndim == 2 and shape == tuple(base.T.shape) and (not ways or ways[0].strange):
-        turned = _same_shape(base.T, other, grid)
+        ways.append(_same_shape(name, base, other, grid))
+    by_runtime = grid is not None and grid.parts[0].endswith("_quantized")
+    if (
+        base.ndim == 2
+        and shape == tuple(base.T.shape)
+        and (not ways or (ways[0].strange and (by_runtime or not same_kind)))
+    ):
+        turned = _same_shape(name, base.T, other, grid)
         ways.append(replace(turned, how=f"{turned.how}, rows and columns exchanged"))
     if not ways and other is not None:
         ways.append(of_sliced(name, base, other, kept))
@@ -150,13 +168,15 @@ def _explain(
     return min(ways, key=lambda origin: origin.strange, default=unlike)
 
 
-def _same_shape(base: "torch.Tensor", other: "torch.Tensor | None", grid: Grid | None) -> Origin:
+def _same_shape(
+    name: str, base: "torch.Tensor", other: "torch.Tensor | None", grid: Grid | None
+) -> Origin:
     if grid is not None and not base.is_floating_point():
         return unexplained(f"on a grid, of whole numbers ({base.dtype})", base.numel())
     if grid is not None:
         return of_grid(base, grid)
     assert other is not None  # noqa: S101 one of the two is given
-    return of_plain(base, other)
+    return of_plain(base, other, zeroable=not name.endswith(("running_mean", "running_var")))
 
 
 def _of_other_channels(tensor: "torch.Tensor") -> Origin:
@@ -169,12 +189,19 @@ def _same_grid(before: Grid, after: Grid | None) -> Origin:
     values = before.stored.numel()
     if after is None:
         return unexplained("missing", values)
-    pairs = [(before.stored, after.stored), (before.scale, after.scale)]
-    same = all(a.shape == b.shape and of_plain(a, b).strange == 0 for a, b in pairs)
     zeros = (before.zero, after.zero)
+    same = before.stored.shape == after.stored.shape and before.stored.dtype == after.stored.dtype
+    same &= before.scale.dtype == after.scale.dtype and before.scale.equal(after.scale)
     same &= (zeros[0] is None) == (zeros[1] is None)
     same &= zeros[0] is None or zeros[1] is None or zeros[0].equal(zeros[1])
-    return Origin("kept on its grid") if same else unexplained("on another grid", values)
+    if not same:
+        return unexplained("on another grid", values)
+    moved = (before.stored != after.stored) & (after.integers() != 0)
+    strange = int(moved.sum())
+    if not strange:
+        return Origin("kept on its grid, or zeroed")
+    first = tuple(int(i) for i in moved.nonzero()[0]) if moved.ndim else ()
+    return Origin(f"moved on its grid ({strange:,} values)", strange, first)
 
 
 def _is_neutral(name: str, tensor: "torch.Tensor") -> bool:

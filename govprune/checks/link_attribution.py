@@ -31,10 +31,10 @@ def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
     declared = [link.step.retrains or (len(links) == 1 and bool(case.fine_tuning))
                 for link in links]  # fmt: skip
     broken = [
-        f"{link.step.name}: {strange:,} values do not come from the model before, and the step "
-        "does not say that it re-trains"
+        f"{link.step.name}: {_words(strange)}, and the step does not say that it re-trains"
         for link, strange, said in zip(links, explained, declared, strict=True)
-        if strange and not said
+        # A single step that cannot be compared is for the check derivation to say.
+        if not said and (strange or (strange is None and len(links) > 1))
     ]
     yield Measurement(
         check="link-attribution",
@@ -58,9 +58,16 @@ def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
     yield _cost(links, groups, right)
 
 
+def _words(strange: int | None) -> str:
+    if strange is None:
+        return "nothing in it has a name that the model before has"
+    return f"{strange:,} values do not come from the model before"
+
+
 def _unexplained(link: Link) -> int | None:
     """Count values that the model before does not explain; None where nothing can be compared."""
-    found = origins(link.before[0].tensors, link.after[0].tensors)
+    before, after = link.before[0], link.after[0]
+    found = origins(before.tensors, after.tensors, same_kind=before.kind == after.kind)
     return sum(origin.strange for _, _, origin in found.tensors) if found.in_common else None
 
 

@@ -26,27 +26,29 @@ class Kept:
 
     def __init__(self) -> None:
         self._found: dict[tuple[int, int], list[Indices]] = {}
-        self._made: dict[tuple[int, int], list[Indices]] = {}
+        self._made: dict[tuple[int, int], dict[str, Indices]] = {}
         self._read: list[tuple[str, int, Indices]] = []
 
-    def remember(self, name: str, axis: int, before: int, kept: Indices) -> None:
-        """Keep what was found for an axis of this length."""
+    def remember(self, name: str, axis: int, before: int, kept: Indices, *, axes: int) -> None:
+        """Keep what was found for one axis, of so many, of a tensor."""
         known = self._found.setdefault((before, len(kept)), [])
         if not any(np.array_equal(kept, other) for other in known):
             known.append(kept)
-        if axis == 0:
-            self._made.setdefault((before, len(kept)), []).append(kept)
-        elif axis == 1:
+        if axis == 0 and axes > 1:  # only a matrix makes channels
+            self._made.setdefault((before, len(kept)), {})[name.rpartition(".")[0]] = kept
+        elif axis in (0, 1):
             self._read.append((name, before, kept))
 
     def crossed(self) -> tuple[str, ...]:
-        """Name tensors that read other channels than any layer of that size still makes."""
-        return tuple(
-            name
-            for name, before, kept in self._read
-            if (made := self._made.get((before, len(kept))))
-            and not any(np.array_equal(kept, other) for other in made)
-        )
+        """Name tensors of other channels than their layer, or any layer of that size, makes."""
+        found = []
+        for name, before, kept in self._read:
+            made = self._made.get((before, len(kept)), {})
+            own = made.get(name.rpartition(".")[0])
+            allowed = list(made.values()) if own is None or _reads(name) else [own]
+            if allowed and not any(np.array_equal(kept, other) for other in allowed):
+                found.append(name)
+        return tuple(found)
 
     def known(self, before: int, after: int) -> Iterable[Indices]:
         """Return what was found for axes that went from `before` to `after` entries."""
@@ -78,10 +80,15 @@ def of_sliced(name: str, base: "torch.Tensor", other: "torch.Tensor", kept: Kept
             if not origin.strange:
                 for axis, indices in enumerate(choice):
                     if len(indices) != base.shape[axis]:
-                        kept.remember(name, axis, base.shape[axis], indices)
+                        kept.remember(name, axis, base.shape[axis], indices, axes=base.ndim)
                 shapes = f"{tuple(base.shape)} to {tuple(other.shape)}"
                 return Origin(f"cut from {shapes}, {origin.how}")
     return best
+
+
+def _reads(name: str) -> bool:
+    """Whether this is a matrix, whose second axis reads what another layer makes."""
+    return name.endswith("weight")
 
 
 def _tensor(indices: Indices) -> "torch.Tensor":

@@ -32,12 +32,17 @@ def unexplained(how: str, values: int) -> Origin:
     return Origin(how, values)
 
 
-def of_plain(base: "torch.Tensor", other: "torch.Tensor") -> Origin:
-    """Explain values that are numbers as they stand: kept bit for bit, zeroed, or cast."""
+def of_plain(base: "torch.Tensor", other: "torch.Tensor", *, zeroable: bool = True) -> Origin:
+    """Explain values that are numbers as they stand: kept bit for bit, zeroed, or cast.
+
+    Args:
+        zeroable: Whether this is a weight, of which pruning leaves zeros; indices and statistics
+            are none.
+    """
     if other.dtype != base.dtype:
         if not (other.is_floating_point() and base.is_floating_point()):
             return unexplained(f"of another type ({other.dtype})", other.numel())
-        cast = of_plain(base.to(other.dtype), other)
+        cast = of_plain(base.to(other.dtype), other, zeroable=zeroable)
         name = str(other.dtype).removeprefix("torch.")
         return cast if cast.strange else Origin(f"cast to {name}")
     kept = _differing(base, other)
@@ -49,7 +54,7 @@ def of_plain(base: "torch.Tensor", other: "torch.Tensor") -> Origin:
     for start in kept:
         part, was = (t[start : start + BLOCK] for t in (flat, flat_base))
         moved = bits_of(part) != bits_of(was)
-        odd = moved & (part != 0)
+        odd = moved & (part != 0) if zeroable and other.is_floating_point() else moved
         count = int(odd.sum())
         zeroed += int(moved.sum()) - count
         if count and not strange:
@@ -79,8 +84,12 @@ def _differing(base: "torch.Tensor", other: "torch.Tensor") -> list[int]:
 def of_grid(base: "torch.Tensor", grid: Grid) -> Origin:
     """Explain values on a grid: the nearest point to the baseline's value, or zero."""
     bits = f"{grid.stored.element_size() * 8} bits"
-    if grid.steps() is None:
+    found = grid.steps()
+    if found is None:
         return unexplained(f"of {bits} with a scale of another shape", grid.stored.numel())
+    if base.ndim == 1 and found.ndim and float(found.abs().max()) > float(base.abs().max()) / 64:
+        # A step per value, and a wide one: the value would be free.
+        return unexplained(f"of {bits} with a wide step for each value", grid.stored.numel())
     strange = 0
     first: tuple[int, ...] = ()
     rows = grid.shape[0] if grid.shape else 1

@@ -4,6 +4,7 @@ Invariant: plan, findings and verdict can be computed again from policy, profile
 `recompute` does so and refuses evidence that says anything else.
 """
 
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -169,8 +170,27 @@ def _answers_fit(evidence: Evidence) -> None:
             )
 
 
+def refuse_other_files(evidence: Evidence) -> None:
+    """Refuse a step that was given, or made, other bytes under a name than those judged under it.
+
+    Raises:
+        EvidenceError: Names the step and the file.
+    """
+    judged = {PurePosixPath(s.name): s for s in evidence.subjects if s.kind != "columns"}
+    for step in (link.step for link in evidence.chain) if evidence.chain else (evidence.step,):
+        for what, files in (("was given", step.materials), ("made", step.products)):
+            for name, sha256 in files:
+                found = judged.get(PurePosixPath(name))
+                if found is not None and found.sha256 != sha256:
+                    raise EvidenceError(
+                        f"step '{step.name}' {what} {name} with other bytes than those that were "
+                        f"judged as {found.role}; something changed it meanwhile"
+                    )
+
+
 def _leads_to_the_candidate(evidence: Evidence) -> None:
     """Refuse a chain that starts, goes or ends anywhere else than the subjects say."""
+    refuse_other_files(evidence)
     if not evidence.chain:
         return
     refuse_broken(

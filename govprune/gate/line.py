@@ -13,7 +13,7 @@ from ..errors import CheckError, GovpruneError, InputError, SubjectError
 from ..evidence.entry import tried
 from ..evidence.keys import SigningKeys, account_keys
 from ..evidence.log import Log
-from ..evidence.statement import Evidence
+from ..evidence.statement import Evidence, refuse_other_files
 from ..measurements import Figure, Measurement, Unmeasured
 from ..policy import Plan, PolicySource, Verdict, make_plan
 from .card import render_card
@@ -85,6 +85,7 @@ def gate(
         inputs, case, plan, measurements, figures, unmeasured, verdict, started,
         unsigned=keys is None,
     )  # fmt: skip
+    refuse_other_files(evidence)
     progress("writing the card and the bundle", total - 1, total)
     notes: list[str] = []
     bundle = seal(

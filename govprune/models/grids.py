@@ -20,6 +20,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+_FARTHEST = 1 << 16
+"""Of a zero point from zero: of sixteen bits, the widest that are stored about one."""
+_BLOCK = 8
+"""Fewest values that share a step within a row: a step for each would be a weight for each."""
 _NAMELESS = (
     (re.compile(r"_frozen_param(\d+)"), "_scale_{}", "_zero_point_{}"),
     (
@@ -46,26 +50,37 @@ class Grid:
         return tuple(self.stored.shape)
 
     def steps(self) -> "torch.Tensor | None":
-        """Return the step per value, broadcastable to the weights; None if it fits no axis."""
-        if self.zero is not None and spread(self.zero, self.shape) is None:
+        """Return the step per value, broadcastable to the weights; None if this is no grid.
+
+        A zero point that is no whole number, or far outside what is stored, would be a weight.
+        """
+        if self.zero is not None and (
+            self.zero.is_floating_point()
+            or self.zero.is_complex()
+            or spread(self.zero, self.shape) is None
+            or bool((self.zero.to(torch_int64()).abs() > _FARTHEST).any())
+        ):
             return None
         return spread(self.scale.double(), self.shape)
 
     def integers(self) -> "torch.Tensor":
         """Return the stored integers less their zero points."""
-        import torch
-
         if self.zero is None or not bool(self.zero.any()):
             return self.stored
-        # Eight bits less eight bits need nine.
-        stored = self.stored.to(torch.int16 if self.stored.element_size() == 1 else torch.int64)
-        zero = spread(self.zero.to(stored.dtype), self.shape)
-        return stored if zero is None else stored - zero
+        zero = spread(self.zero.to(torch_int64()), self.shape)
+        return self.stored if zero is None else self.stored.to(torch_int64()) - zero
 
     def values(self) -> "torch.Tensor | None":
         """Return the weights it stands for, float64; None if its scale fits no axis."""
         steps = self.steps()
         return None if steps is None else self.integers().double() * steps
+
+
+def torch_int64() -> "torch.dtype":
+    """Return the type that no difference of stored integers overflows."""
+    import torch
+
+    return torch.int64
 
 
 def spread(part: "torch.Tensor", shape: tuple[int, ...]) -> "torch.Tensor | None":
@@ -80,9 +95,7 @@ def spread(part: "torch.Tensor", shape: tuple[int, ...]) -> "torch.Tensor | None
     """
     if part.numel() == 1:
         return part.reshape(())
-    if part.ndim == len(shape) and all(
-        size and whole % size == 0 for size, whole in zip(part.shape, shape, strict=True)
-    ):
+    if part.ndim == len(shape) and _in_blocks(tuple(part.shape), shape):
         for axis, (size, whole) in enumerate(zip(part.shape, shape, strict=True)):
             if size not in (1, whole):
                 part = part.repeat_interleave(whole // size, dim=axis)
@@ -94,6 +107,15 @@ def spread(part: "torch.Tensor", shape: tuple[int, ...]) -> "torch.Tensor | None
     return None
 
 
+def _in_blocks(sizes: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether at most one axis has a step per entry, and every other one or a few for many."""
+    each = sum(size == whole and whole > 1 for size, whole in zip(sizes, shape, strict=True))
+    return each <= 1 and all(
+        size in (1, whole) or (size and whole % size == 0 and whole // size >= _BLOCK)
+        for size, whole in zip(sizes, shape, strict=True)
+    )
+
+
 def grids(
     tensors: "Mapping[str, torch.Tensor]",
 ) -> "tuple[dict[str, Grid], dict[str, torch.Tensor]]":
@@ -103,12 +125,17 @@ def grids(
         The grids by the name of the weight they stand for, and all other tensors.
     """
     found: dict[str, Grid] = {}
+    twice: set[str] = set()
     for name, tensor in tensors.items():
         for weight, scale, zero in _namings(name):
-            if scale in tensors and _is_integers(tensor):
+            # Where the weight is there as well, nobody knows which of the two is used.
+            if scale in tensors and _is_integers(tensor) and weight not in {*tensors} - {name}:
                 parts = (name, scale, *((zero,) if zero in tensors else ()))
+                twice = twice | {weight} if weight in found else twice
                 found[weight] = Grid(tensor, tensors[scale], tensors.get(zero), parts)
                 break
+    for weight in twice:
+        del found[weight]
     used = {part for grid in found.values() for part in grid.parts}
     return found, {name: tensor for name, tensor in tensors.items() if name not in used}
 

@@ -154,7 +154,8 @@ def masks_applied(tensors: "Mapping[str, torch.Tensor]") -> "dict[str, torch.Ten
     state = dict(tensors)
     for name in tensors:
         base = name.removesuffix("_orig")
-        if base != name and f"{base}_mask" in tensors:
+        # Where the weight is there as well, nobody knows which of the two is used.
+        if base != name and f"{base}_mask" in tensors and base not in tensors:
             state[base] = state.pop(name) * state.pop(f"{base}_mask")
     return state
 

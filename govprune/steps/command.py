@@ -1,9 +1,11 @@
 """Run compression commands between digests: materials before, products after."""
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +28,9 @@ def run_steps(job: Job, *, root: Path) -> tuple[Step, ...]:
         return (_unwatched(job),)
     models = [job.baseline, *(link.model for link in job.chain), job.candidate]
     sections = [*(link.step for link in job.chain), job.step]
-    data = [section.file for section in job.fine_tuning]
+    # The baseline is given to every step of a chain: what it is judged against must not move.
+    first = [job.baseline.weights, *([job.baseline.code] if job.baseline.code else [])]
+    data = [*first, *(section.file for section in job.fine_tuning)]
     return tuple(
         _run(section, before, after, data, root)
         for section, before, after in zip(sections, models[:-1], models[1:], strict=True)
@@ -63,28 +67,14 @@ def _run(
     given = (before.weights, *((before.code,) if before.code else ()), *data)
     materials = {name: _digest(root / name) for name in dict.fromkeys(given)}
     product = root / after.weights
-    stamp = _written(product)
     started = _now()
-    # `python` in a job means the Python that runs govprune.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    done = subprocess.run(  # noqa: S602 the job's author wrote the command, as in a Makefile
-        section.command,
-        shell=True,
-        cwd=root,
-        env=os.environ | {"PATH": path},
-        stdout=2,  # standard error: standard output is for the verdict
-        check=False,
-    )
-    if done.returncode:
-        raise JobError(
-            f"step '{section.name}' failed (exit {done.returncode}): {section.command}. "
-            f"Run it by hand in {root} to see why"
-        )
-    if _written(product) in (None, stamp):
-        raise JobError(
-            f"step '{section.name}' did not write {after.weights}; the weights named after it "
-            "must be what the command makes"
-        )
+    with _moved_aside(product):
+        _execute(section, root)
+        if not product.exists():
+            raise JobError(
+                f"step '{section.name}' did not write {after.weights}; the weights named after it "
+                "must be what the command makes"
+            )
     for name, sha256 in materials.items():
         if _digest(root / name) != sha256:
             what = "the baseline's weights" if name == before.weights else name
@@ -99,18 +89,47 @@ def _run(
     )
 
 
+@contextmanager
+def _moved_aside(product: Path) -> Iterator[None]:
+    """Take an older product away while a command runs; bring it back if the command fails."""
+    old = product.with_name(f".{product.name}.before")
+    if product.is_symlink() or not product.exists():
+        yield
+        return
+    product.rename(old)
+    try:
+        yield
+    except BaseException:
+        if not product.exists():
+            old.rename(product)
+        raise
+    shutil.rmtree(old) if old.is_dir() else old.unlink()
+
+
+def _execute(section: StepSection, root: Path) -> None:
+    """Run the command of a step in the job's folder."""
+    # `python` in a job means the Python that runs govprune.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    done = subprocess.run(  # noqa: S602 the job's author wrote the command, as in a Makefile
+        str(section.command),
+        shell=True,
+        cwd=root,
+        env=os.environ | {"PATH": path},
+        stdout=2,  # standard error: standard output is for the verdict
+        check=False,
+    )
+    if done.returncode:
+        raise JobError(
+            f"step '{section.name}' failed (exit {done.returncode}): {section.command}. "
+            f"Run it by hand in {root} to see why"
+        )
+
+
 def _digest(path: Path) -> str:
     """Return what a file or a folder is."""
     if path.is_dir():
         return digest_model(path).digest
     return describe(path, role="material", root=path.parent).sha256
-
-
-def _written(path: Path) -> int | None:
-    """Return when a file, or the newest of a folder, was written; None if there is none."""
-    if path.is_dir():
-        return max((p.stat().st_mtime_ns for p in path.rglob("*")), default=None)
-    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def _now() -> str:

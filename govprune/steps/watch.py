@@ -47,6 +47,8 @@ class Wrapped:
     _before: "torch.nn.Module | None" = field(default=None, repr=False)
     _digest: str = field(default="", repr=False)
     """SHA-256 of the baseline's file, taken before the step ran."""
+    _made: str = field(default="", repr=False)
+    """SHA-256 of the candidate's file, taken when the step ended."""
 
     @property
     def record(self) -> Step:
@@ -83,6 +85,11 @@ class Wrapped:
         candidate = fill(
             self._shell(), root / "candidate.safetensors", role="candidate", root=root, code=None
         )
+        if candidate.weights.sha256 != self._made:
+            raise SubjectError(
+                f"{root / 'candidate.safetensors'}: changed after step '{self.name}' ended; later "
+                "steps need folders of their own"
+            )
         return baseline, candidate
 
     def _shell(self) -> "torch.nn.Module":
@@ -146,7 +153,8 @@ def step(
         raise SubjectError(
             f"step '{name}' made no candidate: set `s.candidate = ...` inside the with block"
         )
-    save_weights(wrapped.candidate, place / "candidate.safetensors")
+    candidate = save_weights(wrapped.candidate, place / "candidate.safetensors")
+    wrapped._made = describe(candidate, role="candidate", root=place).sha256  # noqa: SLF001 as above
     wrapped.finished = _now()
 
 
@@ -154,8 +162,7 @@ def _refuse_another_start(step: Wrapped, before: Wrapped) -> None:
     """Refuse a step that does not go on from what the one before made."""
     if step.name in {before.name, *(link.name for link in before.earlier)}:
         raise SubjectError(f"two links of the chain have the same name: '{step.name}'")
-    made = describe(before.folder / "candidate.safetensors", role="candidate", root=before.folder)
-    if made.sha256 != step._digest:  # noqa: SLF001 of the same class
+    if before._made != step._digest:  # noqa: SLF001 of the same class
         raise SubjectError(
             f"step '{step.name}' starts from another model than '{before.name}' made; pass its "
             "candidate on as it is"

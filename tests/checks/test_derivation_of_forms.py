@@ -200,6 +200,84 @@ def test_a_grid_that_is_none_explains_nothing(scale):
     assert strange({"w": weight}, after) == {"w": 20}
 
 
+# --- what would leave weights free
+
+
+def free(weight):
+    """Return what must not be explained: each a way to say any number at all."""
+    stored, scale = rounded(weight)
+    evil = -weight
+    fraction = evil / evil.abs().max() * 0.9
+    return {
+        "a weight beside its grid": {"w": evil, "w_quantized": stored, "w_scale": scale},
+        "a weight beside its mask": {
+            "w": evil, "w_orig": weight, "w_mask": torch.ones_like(weight),
+        },
+        "two grids": {
+            "w.qdata": stored, "w.scale": scale, "w_quantized": -stored, "w_scale": scale,
+        },
+        "a zero point that is no whole number": {
+            "w.qdata": torch.zeros_like(stored), "w.scale": torch.full((40, 1), 9.0),
+            "w.zero_point": fraction,
+        },
+        "a zero point that wraps": {
+            "w.qdata": stored, "w.scale": scale[:, None],
+            "w.zero_point": torch.full((40, 1), 65536, dtype=torch.int64),
+        },
+        "a step for every value": {"w": torch.sign(weight).to(torch.int8), "w_scale": weight * 1.3},
+        "a step for every pair": {
+            "w": torch.sign(weight).to(torch.int8), "w_scale": weight[:, ::2].abs() * 1.1,
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("way", list(free(torch.randn(40, 30))))
+def test_a_file_that_leaves_weights_free_is_not_explained(way):
+    torch.manual_seed(0)
+    weight = torch.randn(40, 30)
+    assert sum(strange({"w": weight}, free(weight)[way]).values()) > 100
+
+
+def test_a_bias_on_a_wide_grid_of_its_own_is_not_explained():
+    torch.manual_seed(0)
+    bias = torch.randn(30)
+    wide = {"b": torch.sign(bias).to(torch.int8), "b_scale": bias.abs() * 1.3}
+    assert strange({"b": bias}, wide) == {"b": 30}
+    fine = {"b": torch.round(bias / 1e-4).int(), "b_scale": torch.full((30,), 1e-4)}
+    assert strange({"b": bias}, fine) == {}
+
+
+def test_a_square_matrix_with_rows_and_columns_exchanged_is_not_explained():
+    torch.manual_seed(0)
+    weight = torch.randn(30, 30)
+    assert strange({"w": weight}, {"w": weight.T.contiguous()})["w"] > 800
+    turned = origins({"w": weight}, {"w": weight.T.contiguous()}, same_kind=False)
+    assert turned.tensors[0][2].how.endswith("rows and columns exchanged")
+
+
+def test_statistics_indices_and_flags_are_no_weights_to_be_zeroed():
+    whole = state(network()) | {"table": torch.arange(1, 9), "flags": torch.ones(5).bool()}
+    after = {n: t.clone() for n, t in whole.items()}
+    after["1.running_var"][2], after["table"][3], after["flags"][1] = 0, 0, False
+    assert strange(whole, after) == {"1.running_var": 1, "table": 1, "flags": 1}
+
+
+def test_a_baseline_on_a_grid_is_zeroed_where_its_grid_is_zero():
+    stored = torch.randint(90, 200, (20, 30), dtype=torch.uint8)
+    grid = {"w": stored, "w_scale": torch.tensor(0.1), "w_zero_point": torch.tensor(128)}
+    zeroed, moved = stored.clone(), stored.clone()
+    zeroed[3, 4], moved[3, 4] = 128, 0
+    assert strange(grid, grid | {"w": zeroed}) == {}
+    assert strange(grid, grid | {"w": moved}) == {"w": 1}
+
+
+def test_a_bias_of_other_channels_than_its_layer_is_not_explained():
+    whole = state(network())
+    small = cut(whole)
+    small["3.bias"] = whole["3.bias"][1::2]
+    assert strange(whole, small) == {"3.bias": 10}
+
+
 # --- twenty million weights
 
 

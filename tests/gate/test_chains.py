@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import govprune as api
 from govprune import run
@@ -79,7 +79,7 @@ def test_the_chain_is_in_the_evidence_digest_by_digest(gated, made):
         assert after.parent == before.product
     assert evidence.subject("link-2").name == "tuned.safetensors"
     assert dict(evidence.chain[1].step.materials).keys() == {
-        "pruned.safetensors", "model.py", "training.parquet",
+        "pruned.safetensors", "model.py", "dense.safetensors", "training.parquet",
     }  # fmt: skip
     recompute(evidence)
 
@@ -206,3 +206,65 @@ def test_a_command_may_be_given_on_the_command_line(gated, made, monkeypatch, go
     )
     assert shown.code == 2
     assert "step 'quantise' failed (exit 1): false" in shown.err
+
+
+def test_a_step_that_changes_the_baseline_while_a_later_one_runs_is_refused(gated, made, tmp_path):
+    for path in made.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    swap = "step: {name: quantise, command: cp pruned.safetensors dense.safetensors && cp "
+    swap += "tuned.safetensors again.safetensors"
+    job = DONE.replace("step: {name: quantise", swap).replace(", claim: {bits: 8}", "")
+    job = job.replace("factory: build_int8, weights: int8", "weights: again")
+    (tmp_path / "govprune.yaml").write_text(job)
+    with pytest.raises(JobError, match=r"'quantise' changed dense\.safetensors"):
+        run(tmp_path, unsafe_unsigned=True, out=tmp_path / "b", pdf=False)
+
+
+def test_evidence_of_a_step_that_was_given_another_baseline_is_refused(gated):
+    first, *rest = gated.evidence.chain
+    given = tuple((n, "0" * 64 if n.startswith("dense") else d) for n, d in first.step.materials)
+    forged = first.model_copy(update={"step": first.step.model_copy(update={"materials": given})})
+    with pytest.raises(EvidenceError, match=r"was given dense\.safetensors with other bytes"):
+        recompute(gated.evidence.model_copy(update={"chain": (forged, *rest)}))
+
+
+def test_a_link_that_renames_every_tensor_counts_as_retraining(gated, made, tmp_path):
+    for path in made.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    state = load_file(made / "tuned.safetensors")
+    save_file({f"inner.{n}": t for n, t in state.items()}, tmp_path / "renamed.safetensors")
+    code = (made / "model.py").read_text()
+    wrapped = """
+
+class Wrapped(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = Digits()
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+def build_wrapped():
+    return Wrapped()
+"""
+    (tmp_path / "wrapped.py").write_text(code + wrapped)
+    job = DONE.replace(
+        "factory: build_int8, weights: int8", "factory: build_wrapped, weights: renamed"
+    )
+    job = job.replace("candidate: {code: model.py", "candidate: {code: wrapped.py")
+    (tmp_path / "govprune.yaml").write_text(job.replace(", claim: {bits: 8}", ""))
+    found = run(tmp_path, unsafe_unsigned=True, out=tmp_path / "b", pdf=False)
+    (broken,) = [m for m in found.evidence.measurements if m.metric == "undeclared-links"]
+    assert broken.notes[0].startswith("quantise: nothing in it has a name")
+
+
+def test_a_candidate_that_is_exchanged_after_its_step_is_refused(tmp_path):
+    torch.manual_seed(0)
+    with api.step(torch.nn.Linear(2, 2), name="one", folder=tmp_path) as one:
+        one.candidate = torch.nn.Linear(2, 2)
+    save_file(torch.nn.Linear(2, 2).state_dict(), tmp_path / "candidate.safetensors")
+    with pytest.raises(SubjectError, match="changed after step 'one' ended"):
+        one.models()
