@@ -6,10 +6,14 @@ from ..measurements import Exact, Figure, Measurement
 from ..models.contents import Contents, contents
 from .base import Case, Check, NoParams
 
+COVERED = 0.9
+"""Share of the weights in rows that a pattern fits which must be pruned where it is claimed."""
+
 
 def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
     """Count both files and compare with the claim."""
-    before, after = contents(case.baseline), contents(case.candidate)
+    before = contents(case.baseline)
+    after = contents(case.candidate, before)
     errors = dict(_errors(case, before, after))
     worst = max(errors, key=lambda name: errors[name], default=None)
     notes = [f"{name}: off by {100 * error:.2f} %" for name, error in errors.items()]
@@ -56,8 +60,10 @@ def _errors(case: Case, before: Contents, after: Contents) -> Iterator[tuple[str
         ratio = after.parameters / max(before.parameters, 1)
         yield "parameters", abs(ratio - claim.parameters_ratio) / claim.parameters_ratio
     if claim.pattern is not None:
-        (found,) = [g for g in after.groups if g[0] == claim.pattern]
-        yield f"pattern {claim.pattern}", found[2] / found[1] if found[1] else 1.0
+        (found,) = [g for g in after.groups if g.name == claim.pattern]
+        broken = found.broken / found.groups if found.groups else 1.0
+        left_alone = 1.0 - found.share if found.share < COVERED else 0.0
+        yield f"pattern {claim.pattern}", max(broken, left_alone)
 
 
 def _rows(case: Case, before: Contents, after: Contents) -> tuple[tuple[str, ...], ...]:
@@ -72,8 +78,8 @@ def _rows(case: Case, before: Contents, after: Contents) -> tuple[tuple[str, ...
         ("weights", f"{before.weights:,}", f"{after.weights:,}", ""),
         ("zero weights", f"{before.sparsity:.1%}", f"{after.sparsity:.1%}",
          claimed(claim.sparsity, "{:.1%}")),
-        ("pattern of zeros", before.pattern or "none", after.pattern or "none",
-         claim.pattern or ""),
+        ("zeros beyond the baseline's weights", "", f"{after.padding:,}", ""),
+        ("pattern of zeros", _pattern(before), _pattern(after), claim.pattern or ""),
         ("bits per weight", f"{before.bits:.1f}", f"{after.bits:.1f}",
          claimed(claim.bits, "{:.1f}")),
         ("file, bytes", f"{before.size:,}", f"{after.size:,}",
@@ -81,6 +87,11 @@ def _rows(case: Case, before: Contents, after: Contents) -> tuple[tuple[str, ...
         ("tensors, bytes after zlib", _bytes(before.packed), _bytes(after.packed), ""),
         ("masks left in place", str(before.masks), str(after.masks), ""),
     )  # fmt: skip
+
+
+def _pattern(held: Contents) -> str:
+    found = held.pattern
+    return f"{found.name} in {found.share:.1%} of weights" if found else "none"
 
 
 def _bytes(size: int | None) -> str:

@@ -136,7 +136,8 @@ def torchao_semi_structured(world: World) -> Made:
     module(x)
     wanda.step()
     wanda.squash_mask()
-    return saved(module, world, claim={"pattern": "2:4"})
+    # A last layer alone is too little of a model to claim a pattern for it.
+    return saved(module, world, claim={"pattern": "2:4"} if names else {})
 
 
 def pt2e(world: World) -> Made:
@@ -264,6 +265,18 @@ MINILM = {"MiniLM": "not run on this model: another pruning of the same matrices
 HEADS = {
     "MiniLM": "not run on this model: its layers are cut by heads, which want code of their own"
 }
+
+
+def another_form(world: World) -> Made:
+    """The ONNX graph that is published beside a TorchScript program of the same weights."""
+    return Made(
+        {"weights": "silero_vad_16k_op15.onnx", "fixed": {"state": 0, "sr": 16000}},
+        {"weights": "silero_vad.jit", "fixed": {"sr": 16000}},
+        unsafe=True,
+    )
+
+
+FORMS = "published forms (TorchScript, ONNX)"
 SLOW = "not run on this model: it would take minutes"
 RECURRENT = "its cells are one operator, whose weights the tool does not touch"
 TOOLS = (
@@ -289,5 +302,17 @@ TOOLS = (
     Tool("torch.ao.quantization, int8 dynamic", torch_ao, explained=True),
     Tool("NVIDIA ModelOpt 0.47, 2:4", modelopt, explained=True,
          refuses=MINILM | {"digits GRU": RECURRENT}),
+    Tool(FORMS, another_form, explained=False, saves=False),
 )  # fmt: skip
 BY_NAME = {tool.name: tool for tool in TOOLS}
+
+
+def refusal(tool: Tool, world: str) -> str | None:
+    """Say why a tool is not used on a world; None where it is."""
+    if (tool.name == FORMS) != (world == "silero-vad"):
+        return (
+            "published as a program and a graph: there is no module that the tool could take"
+            if world == "silero-vad"
+            else "this model is not published in several forms"
+        )
+    return tool.refuses.get(world)
