@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ..errors import InputError, SubjectError
 from ..subjects import InputKind, Subject, read_subject
+from .onnx_graph import refuse_reaching_out, tensors_of
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +25,6 @@ TYPES: dict[str, Any] = {
     "tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_,
 }  # fmt: skip
 """What ONNX Runtime calls the types that a number can fill."""
-DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class OnnxModel:
     session: Any
     """onnxruntime.InferenceSession"""
     tensors: "dict[str, torch.Tensor]"
-    """Initialisers, exactly as the file holds them."""
+    """Initialisers and constants that the graph reads, exactly as the file holds them."""
     weights: Subject
     fixed: Mapping[str, float] = field(default_factory=dict)
     """Value of each input but the rows."""
@@ -161,10 +161,12 @@ def load_onnx(
         graph = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf raises its own kinds for any broken file
         raise SubjectError(f"{path}: not an ONNX file ({type(error).__name__})") from error
-    _refuse_reaching_out(graph, path)
+    refuse_reaching_out(graph, path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    # Or the runtime would guess, and could read the bytes as another graph than the one above.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         session = onnxruntime.InferenceSession(
             data, sess_options=options, providers=["CPUExecutionProvider"]
@@ -173,7 +175,7 @@ def load_onnx(
         raise SubjectError(f"{path}: ONNX Runtime refuses it: {str(error)[:300]}") from error
     refuse_unfit(session.get_inputs(), fixed or {}, str(path))
     return OnnxModel(
-        role=role, session=session, tensors=_tensors(graph, path), weights=subject,
+        role=role, session=session, tensors=tensors_of(graph, path), weights=subject,
         fixed=fixed or {}, remarks=said_fixed(fixed or {}),
     )  # fmt: skip
 
@@ -182,32 +184,3 @@ def said_fixed(fixed: Mapping[str, float]) -> tuple[str, ...]:
     """Say which inputs have one value for every row."""
     values = ", ".join(f"{name} = {value:g}" for name, value in fixed.items())
     return (f"takes the same for every row: {values}",) if values else ()
-
-
-def _refuse_reaching_out(model: Any, path: Path) -> None:
-    import onnx
-
-    for tensor in model.graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise SubjectError(
-                f"{path}: keeps tensor '{tensor.name}' in another file, which no digest would "
-                "cover; save the model in one file"
-            )
-    for domain in sorted({o.domain for o in model.opset_import} - DOMAINS):
-        raise SubjectError(
-            f"{path}: uses operators of '{domain}', which run code of their own; refused"
-        )
-
-
-def _tensors(model: Any, path: Path) -> "dict[str, torch.Tensor]":
-    import onnx.numpy_helper
-    import torch
-
-    found = {}
-    for tensor in model.graph.initializer:
-        try:
-            values = onnx.numpy_helper.to_array(tensor)
-            found[tensor.name] = torch.from_numpy(np.array(values))
-        except (TypeError, ValueError) as error:
-            raise SubjectError(f"{path}: tensor '{tensor.name}' cannot be read") from error
-    return found
