@@ -14,14 +14,14 @@ if __name__ == "__main__":
     sys.path[:0] = [str(HERE), str(HERE.parent), str(ROOT)]
 
 import yaml  # noqa: E402 the same modules, run by hand or by pytest
-from tool_candidates import BY_NAME, TOOLS, Made, Tool  # noqa: E402
+from tool_candidates import BY_NAME, TOOLS, Made, Tool, refusal  # noqa: E402
 from tool_worlds import World, build_world  # noqa: E402
 
 from govprune import run  # noqa: E402
 from govprune.catalogue import CATALOGUE  # noqa: E402
 from govprune.gate import Gated  # noqa: E402
 
-WORLDS = ("digits CNN", "Adult MLP", "digits GRU", "MiniLM")
+WORLDS = ("digits CNN", "Adult MLP", "digits GRU", "MiniLM", "silero-vad")
 DOCUMENT = ROOT / "docs" / "tools.md"
 ASKED = tuple(entry for entry in CATALOGUE if "classification" in entry.tasks)
 PARAMS = {
@@ -56,13 +56,13 @@ def policy(world: World) -> str:
             "check": entry.id,
             "metric": entry.metrics[0].id,
             "at_least": BOUNDS[entry.metrics[0].unit],
-            "severity": "block" if entry.id == "size" else "report",
+            "severity": "block" if entry.id in ("slice-performance", "ranking") else "report",
         }
         for entry in ASKED
         if entry.id not in world.unasked
     ]
     return yaml.safe_dump(
-        {"name": "every-check", "attempts": "counted", "tasks": ["classification"],
+        {"name": "every-check", "attempts": "counted", "tasks": ["classification", "ranking"],
          "slices": {"depth": 1}, "params": PARAMS, "rules": rules}
     )  # fmt: skip
 
@@ -86,14 +86,16 @@ def answers(gated: Gated, world: World) -> dict[str, str]:
     """Say of each check whether it answered, or why it could not."""
     measured = {m.check for m in gated.evidence.measurements}
     reasons = {u.check: u.reason for u in gated.evidence.unmeasured}
-    reasons |= dict.fromkeys(measured, "yes") | world.unasked
+    task = world.section.get("task", "classification")
+    other = {entry.id: f"a {task}: it takes classes" for entry in ASKED if task not in entry.tasks}
+    reasons |= dict.fromkeys(measured, "yes") | world.unasked | other
     return {entry.id: reasons[entry.id] for entry in ASKED}
 
 
 def column(tool: Tool, world: World) -> dict[str, str]:
     """Return what the table says of a tool and a world: an answer per check."""
-    if world.name in tool.refuses:
-        return dict.fromkeys((entry.id for entry in ASKED), tool.refuses[world.name])
+    if said := refusal(tool, world.name):
+        return dict.fromkeys((entry.id for entry in ASKED), said)
     return answers(gate(world, tool.make(world), tool), world)
 
 
@@ -138,15 +140,18 @@ def document(worlds: dict[str, dict[str, dict[str, str]]]) -> str:
 
 
 def main() -> None:
-    """Run every cell and write the page."""
+    """Run every cell and write the page; with names of models, those only, to look at."""
     worlds: dict[str, dict[str, dict[str, str]]] = {}
-    for name in WORLDS:
+    for name in sys.argv[1:] or WORLDS:
         world = build_world(name, Path(tempfile.mkdtemp()))
         worlds[name] = {}
         for tool in BY_NAME.values():
             worlds[name][tool.name] = column(tool, world)
             print(name, tool.name, flush=True)
-    DOCUMENT.write_text(document(worlds))
+    if sys.argv[1:]:
+        print(*(section(name, columns) for name, columns in worlds.items()))
+    else:
+        DOCUMENT.write_text(document(worlds))
 
 
 if __name__ == "__main__":

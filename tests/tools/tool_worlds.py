@@ -1,8 +1,10 @@
 """Models that the tools compress, as the code a job names: real rows, trained in seconds."""
 
 import importlib.metadata
+import importlib.util
 import io
 import json
+import shutil
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -287,6 +289,38 @@ def minilm(root: Path) -> World:
     return world
 
 
+def silero(root: Path) -> World:
+    """Voiced sounds and noise, for Silero's voice activity detector as its wheel holds it."""
+    source = Path(importlib.util.find_spec("silero_vad").submodule_search_locations[0], "data")
+    for name in ("silero_vad.jit", "silero_vad_16k_op15.onnx"):
+        shutil.copy(source / name, root / name)
+    for name, seed in (("training", 1), ("evaluation", 0)):
+        sound, voice, pitch = sounds(400, 512, seed=seed)
+        columns = {f"s{i:03}": sound[:, i] for i in range(512)}
+        table = pl.DataFrame(
+            columns | {"voice": voice, "pitch": np.where(pitch > 165, "high", "low")}
+        )
+        table.write_parquet(root / f"{name}.parquet")
+    section = {"file": "evaluation.parquet", "label": "voice", "features": ["s*"],
+               "task": "ranking", "positive": "1", "slices": ["pitch"]}  # fmt: skip
+    return World("silero-vad", root, section)
+
+
+def sounds(rows: int, samples: int, *, seed: int):
+    """Draw voiced sounds (harmonics under two formants) and noise at 16 kHz, with their pitch."""
+    random, time = np.random.default_rng(seed), np.arange(samples) / 16000
+    voice = np.arange(rows) % 2
+    pitch = random.uniform(90, 250, rows)
+    sound = random.uniform(0.001, 0.1, (rows, 1)) * random.normal(size=(rows, samples))
+    for i in np.flatnonzero(voice):
+        harmonics = pitch[i] * np.arange(1, 30)[:, None]
+        loud = np.exp(-(((harmonics - random.uniform(400, 800)) / 500) ** 2))
+        phase = random.uniform(0, 2 * np.pi, harmonics.shape)
+        wave = (loud * np.sin(2 * np.pi * harmonics * time + phase)).sum(axis=0)
+        sound[i] = 0.3 * wave / np.abs(wave).max() + 0.003 * random.normal(size=samples)
+    return sound.astype(np.float32), voice, pitch
+
+
 @cache
 def build_world(name: str, root: Path) -> World:
     """Build a world by its name in the table."""
@@ -295,4 +329,6 @@ def build_world(name: str, root: Path) -> World:
         return adult(root)
     if name == "MiniLM":
         return minilm(root)
+    if name == "silero-vad":
+        return silero(root)
     return digits(root, {"digits CNN": CNN, "digits GRU": GRU}[name], name)
