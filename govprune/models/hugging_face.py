@@ -5,6 +5,7 @@ or hold weights that nobody judged is refused: Python files, `auto_map`, pickles
 in other forms. Nothing is asked of the network, and nothing is written.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,11 @@ from .torch_model import PICKLES
 if TYPE_CHECKING:
     import torch
 
-OTHER_WEIGHTS = (".h5", ".keras", ".msgpack", ".gguf", ".onnx", ".tflite", ".ot", ".npz", ".npy")
+OTHER_WEIGHTS = (
+    ".h5", ".keras", ".msgpack", ".gguf", ".onnx", ".tflite", ".ot", ".npz", ".npy", ".pte",
+    ".pt2", ".ts", ".torchscript", ".jit", ".skops",
+)  # fmt: skip
+CODE = (".py", ".pyc", ".pyd", ".so", ".dylib", ".dll")
 UNREAD = {
     "auto_map": "names Python code that comes with the folder",
     "quantization_config": "keeps its weights in a form that only another package's code can read",
@@ -70,6 +75,9 @@ class Folder:
             raise SubjectError(str(error)) from error
         if not isinstance(value, dict):
             raise SubjectError(f"{self.path / name}: not a JSON object")
+        # A vocabulary may have a token of that name.
+        if name != "tokenizer.json" and "auto_map" in _fields(value):
+            raise SubjectError(f"{self.path / name}: 'auto_map' {UNREAD['auto_map']}; refused")
         return value
 
 
@@ -87,17 +95,22 @@ def open_folder(files: ModelFiles, *, role: str, root: Path) -> Folder:
     expect(subjects[0], files.sha256)
     for file in manifest.files:
         _refuse_file(path / file.name)
-    return Folder(path=path, role=role, manifest=manifest, subjects=subjects)
+    folder = Folder(path=path, role=role, manifest=manifest, subjects=subjects)
+    for file in manifest.files:
+        # Other than these, none is read by transformers, and some are lists or very long.
+        if file.name.endswith("config.json"):
+            folder.json(file.name)
+    return folder
 
 
 def _refuse_file(path: Path) -> None:
     kind = path.suffix.lower()
-    if kind in PICKLES:
+    if kind in (*PICKLES, ".joblib"):
         raise SubjectError(
             f"{path}: a pickle runs code when somebody loads it, and ships with the folder; remove "
             "it (weights: save_pretrained(..., safe_serialization=True))"
         )
-    if kind in (".py", ".pyc", ".so"):
+    if kind in CODE:
         raise SubjectError(
             f"{path}: code that ships with the folder, and that is never run here; remove it"
         )
@@ -193,6 +206,30 @@ def architecture_of(folder: Folder, config: Json) -> str:
     if not isinstance(named, list) or len(named) != 1 or not isinstance(named[0], str):
         raise SubjectError(f"{folder.path}/config.json: architectures names no one model class")
     return named[0]
+
+
+def named_classes(folder: Folder, config: Json) -> tuple[str, ...]:
+    """Return the classes in the order of the outputs; empty where config.json only numbers them.
+
+    Raises:
+        SubjectError: id2label is no mapping from 0, 1 and so on to names, or label2id contradicts.
+    """
+    named = config.get("id2label")
+    if named is None:
+        return ()
+    at = f"{folder.path}/config.json"
+    order = [str(i) for i in range(len(named))] if isinstance(named, dict) else []
+    if not isinstance(named, dict) or set(named) != set(order):
+        raise SubjectError(f"{at}: id2label does not name outputs 0, 1 and so on")
+    classes = tuple(str(named[i]) for i in order)
+    if len(set(classes)) != len(classes):
+        raise SubjectError(f"{at}: id2label gives two outputs one name")
+    if all(re.fullmatch(r"(LABEL_)?\d+", name) for name in classes):
+        return ()
+    numbers = config.get("label2id")
+    if numbers and numbers != {name: i for i, name in enumerate(classes)}:
+        raise SubjectError(f"{at}: label2id contradicts id2label")
+    return classes
 
 
 def _fields(config: object) -> set[str]:

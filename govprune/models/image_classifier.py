@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SubjectError
 from ..subjects import Subject
-from .hugging_face import Folder, Json, build, read_tensors
+from .hugging_face import Folder, Json, build, named_classes, read_tensors
 from .torch_model import TorchModel
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def load_image_classifier(folder: Folder, config: Json) -> ImageClassifier:
         role=folder.role, module=_of_rows(build(folder, config, tensors), shape), tensors=tensors,
         weights=folder.subjects[0], code=None, kind="a Hugging Face image classifier",
         remarks=(f"{PIXELS}: {' x '.join(map(str, shape))}",), parts=folder.subjects,
+        classes=named_classes(folder, config),
     )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ class MultipleChoice:
                 "row; name their columns under evaluation.text and evaluation.choices"
             )
         asked = [
-            self._asked(str(row[0]), str(choice), i)
+            self._asked(row[0], choice, i)
             for i, row in enumerate(features, 1)
             for choice in row[1:]
         ]
@@ -83,8 +83,9 @@ class MultipleChoice:
             said[rows] = self._answer([asked[i] for i in rows])
         return finite(said.reshape(len(features), -1), self.role, self.weights.name)
 
-    def _asked(self, prompt: str, choice: str, row: int) -> Asked:
-        encoding = self.tokens.tokenizer.encode(prompt + choice)
+    def _asked(self, prompt: Any, choice: Any, row: int) -> Asked:
+        text = prompt + choice if isinstance(prompt, str) and isinstance(choice, str) else None
+        (encoding,) = self.tokens.encode([text], role=self.role, first=row)
         places = [i for i, (_, end) in enumerate(encoding.offsets) if end > len(prompt)]
         cut = max(len(encoding.ids) - (self.tokens.limit or len(encoding.ids)), 0)
         # The first token follows nothing, so that nothing says how likely it is.

@@ -5,6 +5,7 @@ little is spent on filling them up. The order of the rows is kept.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from ..errors import SubjectError
 from ..subjects import InputKind, Subject
-from .hugging_face import Folder, Json, build, read_tensors
+from .hugging_face import Folder, Json, build, named_classes, read_tensors
 from .onnx_model import finite
 
 if TYPE_CHECKING:
@@ -29,6 +30,21 @@ NO_LIMIT = 1_000_000
 Floats = npt.NDArray[np.float64]
 
 
+@contextmanager
+def refused(what: str) -> Iterator[None]:
+    """Turn whatever the tokenizers raise into a SubjectError that begins with `what`.
+
+    Panics of the Rust code beneath them are no Exception.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, SubjectError):
+        raise
+    except BaseException as error:
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise SubjectError(f"{what} ({line[:200]})") from error
+
+
 @dataclass(frozen=True)
 class Tokens:
     """A fast tokenizer, and how texts of different length are laid side by side."""
@@ -39,6 +55,30 @@ class Tokens:
     """The token that fills a text up; None where there is none, and texts go one by one."""
     limit: int | None
     """Most tokens of a text."""
+
+    def encode(self, texts: Sequence[Any], *, role: str, first: int = 1) -> list[Any]:
+        """Return an encoding of each text.
+
+        Args:
+            texts: As read: some may be missing.
+            role: Of the model, for messages.
+            first: Row of the first one, for messages.
+
+        Raises:
+            SubjectError: One is missing or no Unicode text, or the tokenizer fails; says which row.
+        """
+        for row, text in enumerate(texts, first):
+            if not isinstance(text, str):
+                raise SubjectError(f"row {row}: the {role} cannot read a text that is missing")
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise SubjectError(
+                    f"row {row}: the {role} cannot read a text that holds half of a surrogate pair"
+                ) from error
+        with refused(f"row {first} or later: the {role}'s tokenizer fails"):
+            encodings: list[Any] = self.tokenizer.encode_batch(list(texts))
+        return encodings
 
     def batches(
         self, lengths: Sequence[int], *, most: int = TOKENS
@@ -117,7 +157,7 @@ class TextClassifier:
         """
         if features.ndim != 2 or features.shape[1] != 1 or features.dtype.kind not in "OU":
             raise SubjectError(f"the {self.role} is {self.kind}: it takes one text per row")
-        encodings = self.tokens.tokenizer.encode_batch(features[:, 0].tolist())
+        encodings = self.tokens.encode(features[:, 0].tolist(), role=self.role)
         if empty := next((i for i, e in enumerate(encodings, 1) if not e.ids), None):
             raise SubjectError(f"the {self.role} sees no token in the text of row {empty}")
         said: Floats | None = None
@@ -152,6 +192,7 @@ def load_text_classifier(folder: Folder, config: Json) -> TextClassifier:
     return TextClassifier(
         role=folder.role, module=module, tokens=load_tokens(folder, config, module),
         tensors=tensors, weights=folder.subjects[0], files=folder.subjects,
+        classes=named_classes(folder, config),
     )  # fmt: skip
 
 
@@ -166,22 +207,44 @@ def load_tokens(folder: Folder, config: Json, module: "torch.nn.Module") -> Toke
     at = folder.path / "tokenizer.json"
     said = folder.json("tokenizer_config.json")
     try:
-        tokenizer = tokenizers.Tokenizer.from_buffer(folder.read("tokenizer.json"))
+        data = folder.read("tokenizer.json")
     except SubjectError as error:
         raise SubjectError(f"{error}; save the fast tokenizer beside the model") from error
-    except Exception as error:  # the tokenizers' own kinds, for any broken file
-        raise SubjectError(f"{at}: not a tokenizer ({str(error)[:200]})") from error
     rows = module.get_input_embeddings().num_embeddings  # type: ignore[operator]  # a transformer has them
-    if (most := max(tokenizer.get_vocab().values(), default=-1)) >= rows:
-        raise SubjectError(f"{at}: knows token {most:,}, the model {rows:,} of them")
     limit = _limit(said, module)
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    if limit is not None:
-        side = "left" if said.get("truncation_side") == "left" else "right"
-        tokenizer.enable_truncation(limit, direction=side)
+    with refused(f"{at}: not a tokenizer"):
+        tokenizer = tokenizers.Tokenizer.from_buffer(data)
+        if (most := max(tokenizer.get_vocab().values(), default=-1)) >= rows:
+            raise SubjectError(f"{at}: knows token {most:,}, the model {rows:,} of them")
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        if limit is not None:
+            side = "left" if said.get("truncation_side") == "left" else "right"
+            tokenizer.enable_truncation(limit, direction=side)
+    _refuse_contradiction(folder, said)
     padding = config.get("pad_token_id")
     return Tokens(tokenizer, padding if isinstance(padding, int) else None, limit)
+
+
+def _refuse_contradiction(folder: Folder, said: Json) -> None:
+    """Demand that both files agree on how a BERT tokenizer treats letters.
+
+    transformers would follow tokenizer_config.json, and others tokenizer.json.
+    """
+    normalizer = folder.json("tokenizer.json").get("normalizer")
+    if not isinstance(normalizer, dict) or normalizer.get("type") != "BertNormalizer":
+        return
+    for name, other in (
+        ("do_lower_case", "lowercase"),
+        ("strip_accents", "strip_accents"),
+        ("tokenize_chinese_chars", "handle_chinese_chars"),
+    ):
+        if name in said and said[name] != normalizer.get(other):
+            raise SubjectError(
+                f"{folder.path}/tokenizer_config.json: {name} is {said[name]!r}, and tokenizer.json"
+                f" has {normalizer.get(other)!r}: whoever uses the model may get other tokens than "
+                "are judged here; save both anew"
+            )
 
 
 def _limit(said: Json, module: "torch.nn.Module") -> int | None:

@@ -133,6 +133,16 @@ class Bang:
         ("tf_model.h5", "weights in another form"),
         ("adapter_config.json", "merge it first"),
         ("model.fp16.safetensors", "no part of the model"),
+        ("own.so", "code that ships"),
+        ("own.dylib", "code that ships"),
+        ("own.pyd", "code that ships"),
+        ("own.dll", "code that ships"),
+        ("head.joblib", "a pickle runs code"),
+        ("model.pt2", "weights in another form"),
+        ("model.ts", "weights in another form"),
+        ("model.jit", "weights in another form"),
+        ("model.pte", "weights in another form"),
+        ("head.skops", "weights in another form"),
     ],
 )
 def test_what_ships_beside_the_model_and_is_not_judged_is_refused(folder, name, said, capsys):
@@ -243,3 +253,70 @@ def test_a_file_that_changes_while_the_model_is_loaded_is_found(folder, monkeypa
 def test_numbers_are_no_texts(folder):
     with pytest.raises(SubjectError, match="takes one text per row"):
         read(folder).outputs(np.zeros((2, 3), dtype=np.float32))
+
+
+def rewritten(folder, name, **fields):
+    path = folder / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def test_code_that_any_configuration_names_is_refused(folder):
+    rewritten(folder, "tokenizer_config.json", auto_map={"AutoTokenizer": ["own.Tokens", None]})
+    with pytest.raises(SubjectError, match=r"tokenizer_config\.json: 'auto_map' names Python code"):
+        read(folder)
+
+
+def test_code_that_an_unread_configuration_names_is_refused(folder):
+    (folder / "processor_config.json").write_text('{"auto_map": {"AutoProcessor": "own.Own"}}')
+    with pytest.raises(SubjectError, match=r"processor_config\.json: 'auto_map'"):
+        read(folder)
+
+
+def test_classes_are_those_that_the_configuration_names_in_their_order(folder):
+    assert read(folder).classes == ()
+    changed(folder, id2label={"0": "no", "2": "perhaps", "1": "yes"}, label2id=None)
+    assert read(folder).classes == ("no", "yes", "perhaps")
+    changed(folder, label2id={"no": 1, "yes": 0, "perhaps": 2})
+    with pytest.raises(SubjectError, match="label2id contradicts"):
+        read(folder)
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ({"0": "no", "1": "no", "2": "yes"}, "two outputs one name"),
+        ({"0": "no", "1": "yes", "3": "perhaps"}, "outputs 0, 1 and so on"),
+    ],
+)
+def test_names_that_are_no_list_of_classes_are_refused(folder, named, said):
+    changed(folder, id2label=named, label2id=None)
+    with pytest.raises(SubjectError, match=said):
+        read(folder)
+
+
+def test_a_tokenizer_of_which_two_files_disagree_is_refused(folder):
+    rewritten(folder, "tokenizer_config.json", do_lower_case=False)
+    with pytest.raises(SubjectError, match=r"do_lower_case is False, and tokenizer\.json has True"):
+        read(folder)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "/////wAAAAA="}},
+        {"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "zz"}},
+        {"pre_tokenizer": {"type": "FixedLength", "length": 0}},
+        {"truncation": None, "model": {"type": "Unigram", "unk_id": None, "vocab": [["a", 0.0]]}},
+    ],
+)
+def test_a_tokenizer_that_panics_or_fails_is_refused_in_a_sentence(folder, parts):
+    rewritten(folder, "tokenizer.json", **parts)
+    with pytest.raises(SubjectError, match=r"tokenizer"):
+        read(folder).outputs(ROWS)
+
+
+@pytest.mark.parametrize(("text", "said"), [(None, "is missing"), ("\ud800", "surrogate")])
+def test_a_text_that_is_none_is_refused_with_its_row(folder, text, said):
+    rows = np.array([["a"], [text]], dtype=object)
+    with pytest.raises(SubjectError, match=rf"row 2: the candidate .* {said}"):
+        read(folder).outputs(rows)
