@@ -9,8 +9,9 @@ is offered depends on the seed and the query alone, so two models are asked the 
 import numpy as np
 import numpy.typing as npt
 
-from ..models import Model, logits
+from ..models import Model
 from .art import Box, Rows, quiet
+from .batches import scores
 from .budget import Budget, project
 
 Codes = npt.NDArray[np.int64]
@@ -64,12 +65,12 @@ def _searched(model: Model, box: Box, rows: Rows, labels: Codes, budget: Budget,
 
 def margin(model: Model, rows: Rows, labels: Codes) -> Floats:
     """Score of the true class above the best other one; not above 0 where the row is fooled."""
-    scores = logits(model.outputs(rows))
+    found = scores(model, rows)
     at = np.arange(len(labels))
-    true = scores[at, labels]
-    fooled = scores.argmax(axis=1) != labels
-    scores[at, labels] = -np.inf
-    above = true - scores.max(axis=1)
+    true = found[at, labels]
+    fooled = found.argmax(axis=1) != labels
+    found[at, labels] = -np.inf
+    above = true - found.max(axis=1)
     # A tie counts as the model would decide it.
     return np.asarray(np.where(fooled, np.minimum(above, 0.0), np.maximum(above, 1e-300)))
 

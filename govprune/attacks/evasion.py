@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import CheckError, SubjectError
-from ..models import Model, logits
+from ..models import Model
 from .art import Box, Rows, classifier, quiet
+from .batches import SIZE, padded, scores
 from .black_box import query
 from .budget import Budget, noise, project
 from .gradients import Offer
@@ -52,16 +53,16 @@ def pgd(
             eps_step=2.5 * budget.eps / budget.steps,
             max_iter=budget.steps,
             num_random_init=budget.restarts,
-            batch_size=len(rows),
+            batch_size=SIZE,
             verbose=False,
         )
-        moved = attack.generate(x=box.enter(rows), y=labels, mask=mask)
+        moved = attack.generate(x=padded(box.enter(rows)), y=padded(labels), mask=mask)[: len(rows)]
     return project(rows, box.leave(moved), box, budget)
 
 
 def right(model: Model, rows: Rows, labels: Codes) -> Bools:
     """Whether the model gives the true class, per row."""
-    return np.asarray(logits(model.outputs(rows)).argmax(axis=1) == labels)
+    return np.asarray(scores(model, rows).argmax(axis=1) == labels)
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def _attacked(
     budget: Budget,
     seed: int,
 ) -> tuple[Robustness, Robustness]:
-    classes = logits(models[0].outputs(rows[:1])).shape[1]
+    classes = scores(models[0], rows[:1]).shape[1]
     made = [
         {
             g.kind: pgd(g.module, box, rows, labels, budget, seed, classes=classes)

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SubjectError
-from ..models import Model, TorchModel, logits
+from ..models import Model, TorchModel
 from ..models.programs import ProgramModel
 from .art import Box, Rows, classifier, quiet
+from .batches import batches, scores
 from .budget import Budget
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def covered(
 
     Where a model borrows the other's, that counts on rows to which both give the same answer.
     """
-    answers = [logits(m.outputs(rows)).argmax(axis=1) for m in models]
+    answers = [scores(m, rows).argmax(axis=1) for m in models]
     usable = [offer.usable(len(rows)) for offer in offered]
     alike = answers[0] == answers[1]
     first, second = (
@@ -170,7 +171,7 @@ def numeric(model: Model, box: Box, rows: Rows, budget: Budget) -> "torch.nn.Mod
     Its gradient is made of differences between scores. The unit keeps the loss from saturating,
     whatever the scores were multiplied by.
     """
-    top = np.sort(logits(model.outputs(rows)), axis=1)
+    top = np.sort(scores(model, rows), axis=1)
     unit = float(np.median(top[:, -1] - top[:, -2])) or 1.0
     return differences(model, box, budget.mutable, min(budget.eps / 2, FARTHEST), unit)
 
@@ -187,14 +188,14 @@ def differences(
     """
     import torch
 
-    def scores(x: Rows) -> npt.NDArray[np.float64]:
-        return logits(model.outputs(np.ascontiguousarray(x))) / unit
+    def scaled(x: Rows) -> npt.NDArray[np.float64]:
+        return scores(model, x) / unit
 
     class Asked(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x: "torch.Tensor") -> "torch.Tensor":
             ctx.save_for_backward(x)
-            return torch.from_numpy(scores(x.detach().numpy()).astype(np.float32))
+            return torch.from_numpy(scaled(x.detach().numpy()).astype(np.float32))
 
         @staticmethod
         def backward(ctx: Any, *grads: "torch.Tensor") -> "torch.Tensor":
@@ -204,7 +205,7 @@ def differences(
             for column in columns:
                 by = np.zeros_like(box.scale)
                 by[column] = step * box.scale[column]
-                change = scores(x + by) - scores(x - by)
+                change = scaled(x + by) - scaled(x - by)
                 slope[:, column] = (weight * change).sum(axis=1) / (2 * by[column])
             return torch.from_numpy(slope)
 
@@ -220,7 +221,7 @@ def _tried(
 ) -> Gradient | None:
     if module is None:
         return None
-    classes = logits(model.outputs(rows[:1])).shape[1]
+    classes = scores(model, rows[:1]).shape[1]
     try:
         found = usable_gradients(module, box, rows, labels, classes)
     except SubjectError:
@@ -237,5 +238,9 @@ def usable_gradients(
     with quiet(0, threads=1):
         wrapped = classifier(module, box, classes=classes)
         one_hot = np.eye(classes, dtype=np.float32)[labels]
-        gradient = wrapped.loss_gradient(x=box.enter(rows), y=one_hot)
+        found = [
+            wrapped.loss_gradient(x=x, y=y)
+            for x, y in zip(batches(box.enter(rows)), batches(one_hot), strict=True)
+        ]
+    gradient = np.concatenate(found)[: len(rows)]
     return np.asarray(np.isfinite(gradient).all(axis=1) & (np.abs(gradient).max(axis=1) > 0))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .art import Box, Rows, classifier, quiet
+from .batches import SIZE, padded
 
 if TYPE_CHECKING:
     import torch
@@ -62,12 +63,12 @@ def reconstruct(
             max_iter=steps,
             window_length=steps,
             threshold=2.0,  # ART stops a row above this cost; cost is at most 1, so none stops
-            batch_size=len(begin),
+            batch_size=SIZE,
             learning_rate=rate,
             verbose=False,
         )
-        found = attack.infer(box.enter(begin), targets)
-    return box.leave(np.asarray(found, dtype=np.float32))
+        found = attack.infer(padded(box.enter(begin)), padded(targets))
+    return box.leave(np.asarray(found, dtype=np.float32)[: len(begin)])
 
 
 def untrained(box: Box, *, classes: int, seed: int) -> "torch.nn.Module":

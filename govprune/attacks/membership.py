@@ -7,8 +7,9 @@ ART's trained black-box attack (after Shokri et al. 2017).
 import numpy as np
 import numpy.typing as npt
 
-from ..models import Model, logits
+from ..models import Model
 from .art import Rows, quiet
+from .batches import scores as asked
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -44,7 +45,7 @@ def black_box_scores(
         from art.estimators.classification import BlackBoxClassifierNeuralNetwork
 
         wrapped = BlackBoxClassifierNeuralNetwork(
-            lambda x: _softmax(logits(model.outputs(x))),
+            lambda x: _softmax(asked(model, x)),
             input_shape=members[0].shape[1:],
             nb_classes=classes,
         )

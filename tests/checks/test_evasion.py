@@ -8,12 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from worlds import asked, blobs, case, evaluation
+from worlds import asked, blobs, case, evaluation, model
 
 from govprune.attacks.art import Box
+from govprune.attacks.batches import SIZE
 from govprune.attacks.budget import Budget, noise, project, reach
 from govprune.attacks.evasion import attack_pair, pgd
-from govprune.attacks.gradients import offers
+from govprune.attacks.gradients import covered, offers
+from govprune.attacks.inversion import reconstruct
 from govprune.checks.evasion import EVASION
 from govprune.checks.gradient_sanity import GRADIENT_SANITY
 from govprune.checks.slice_performance import SLICE_PERFORMANCE
@@ -176,3 +178,53 @@ def test_the_same_seed_finds_the_same_rows(tmp_path, dense, people):
     torch.rand(1), np.random.rand(1)
     second = pgd(given.baseline.module, box, people.features[:50], people.labels[:50], budget, 7)
     assert (first == second).all()
+
+
+class Watching(nn.Module):
+    """Notes how many rows it is given."""
+
+    def __init__(self, inner, *, masked):
+        super().__init__()
+        self.inner, self.masked, self.seen = inner, masked, set()
+
+    def forward(self, x):
+        self.seen.add(len(x))
+        return self.inner(x.detach() if self.masked else x)
+
+
+@pytest.mark.parametrize("rows", [60, 600])
+@pytest.mark.parametrize("masked", [False, True])
+def test_no_attack_lets_a_model_tell_one_check_from_another_by_the_rows_it_is_given(
+    tmp_path, dense, people, rows, masked
+):
+    watching = Watching(copy.deepcopy(dense), masked=masked)
+    models = model(tmp_path, watching, "baseline"), model(tmp_path, dense, "candidate")
+    x, y = people.features[:rows], people.labels[:rows]
+    box, budget = Box.of(people.features), Budget(0.1, 3, 2, (0, 1), queries=20)
+    offered = offers(models, box, x, y, budget)
+    covered(models, offered, x)
+    attack_pair(models, offered, box, x, y, budget, seed=0)
+    if not masked:
+        reconstruct(models[0].module, box, x, y, steps=2, rate=1.0, seed=0)
+    assert models[0].module.seen == {SIZE}
+
+
+class MasksMany(nn.Module):
+    """Gives a harmless gradient where it is asked for many rows at once."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        scores = self.inner(x)
+        return scores.detach() + 0 * scores if x.requires_grad and len(x) > 1000 else scores
+
+
+def test_a_gradient_that_misleads_many_rows_at_once_hides_nothing(tmp_path, people, dense):
+    pair = []
+    for candidate in (copy.deepcopy(dense), MasksMany(copy.deepcopy(dense))):
+        found = asked(case(tmp_path, dense, candidate, people), EVASION, rows=1500, queries=1)
+        pair.append({row[0]: row[2] for row in found.figures[0].rows})
+    own = "its own attack (by gradient)"
+    assert pair[0][own] == pair[1][own]
