@@ -14,7 +14,7 @@ from pydantic import Field
 from ..measurements import Basis, Exact, Figure, LogRatios, Measurement
 from ..records import Record
 from .base import Case, Check
-from .timing import Nanoseconds, duration, log_ratios, predictor, quantiles, take_turns, undisturbed
+from .timing import Nanoseconds, duration, log_ratios, quantiles, questions, take_turns, undisturbed
 
 
 class LatencyParams(Record):
@@ -64,14 +64,14 @@ def measure(case: Case, params: LatencyParams) -> Iterator[Measurement | Figure]
 
 
 def _serve(case: Case, params: LatencyParams, *, prefix: str, rows: int) -> Serving:
-    given = case.data.features[:rows]
+    given = min(rows, len(case.data.features))
     models = (case.baseline, case.candidate, case.baseline)
     baseline, candidate, again = take_turns(
-        [predictor(model, given) for model in models],
+        [questions(model, case.data.features, given) for model in models],
         turns=params.pairs, repeat=params.repeat, seconds=params.seconds, seed=case.seed,
     )  # fmt: skip
     return Serving(
-        prefix=prefix, batch=len(given), asked=rows,
+        prefix=prefix, batch=given, asked=rows,
         baseline=baseline, candidate=candidate, again=again,
     )  # fmt: skip
 
