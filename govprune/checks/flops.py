@@ -1,7 +1,8 @@
 """How many operations one row takes, as the modules run them, by precision.
 
 torch counts matrix products, convolutions and attention from their shapes. It counts none of those
-done in integers, which are counted here. Element-wise work is not counted, and a weight of zero
+done in integers, which are counted here, as are products spread over more axes than either factor
+has: a matrix product in other words. Other element-wise work is not counted, and a weight of zero
 costs what any weight costs: what would be saved if zeros were skipped is shown beside it.
 """
 
@@ -26,6 +27,10 @@ INT8 = "8-bit integer"
 PRECISIONS = ("64-bit float", "32-bit float", "16-bit float", "8-bit float", INT8, "other")
 WEIGHT = {"mm": 1, "addmm": 2, "convolution": 1, "_int_mm": 1, "_weight_int8pack_mm": 1}
 """Which operand is the weight, in the operations that linear and convolutional layers become."""
+
+
+MANY = 64
+"""Rows asked at once, beside a single one: what costs more per row is what counts."""
 
 
 @dataclass
@@ -58,8 +63,18 @@ class Recorded:
         return flops
 
 
+def per_row(model: TorchModel, features: npt.NDArray[np.float32]) -> Operations:
+    """Count for a single row and for many at once; return the larger number per row."""
+    one, given = count(model, features[:1]), features[:MANY]
+    many = count(model, given)
+    if many.total <= one.total * len(given):
+        return one
+    shared = Counter({p: -(-n // len(given)) for p, n in many.by_precision.items()})
+    return Operations(shared, -(-many.effective // len(given)))
+
+
 def count(model: TorchModel, row: npt.NDArray[np.float32]) -> Operations:
-    """Let the module answer one row, shape (1, features), and count."""
+    """Let the module answer rows, shape (rows, features), at once, and count."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
@@ -116,12 +131,25 @@ def _integer_formulas() -> dict[Any, tuple[Callable[..., int], str]]:
     return (
         {op: (_product, precision) for op, precision in products.items()}
         | dict.fromkeys(convolutions, (_packed_convolution, INT8))
+        | {aten.mul: (_spread, "")}
         | {aten._scaled_dot_product_flash_attention_for_cpu: (attention, "")}  # noqa: SLF001 as above
     )
 
 
 def _product(left: "torch.Tensor", *args: Any, out_val: "torch.Tensor", **kwargs: Any) -> int:
     return 2 * out_val.numel() * int(left.shape[-1])
+
+
+def _spread(
+    left: Any, right: Any = None, *args: Any, out_val: "torch.Tensor", **kwargs: Any
+) -> int:
+    """Count products where both factors are repeated; a gate or a scale repeats but one."""
+    import torch
+
+    if not (isinstance(left, torch.Tensor) and isinstance(right, torch.Tensor)):
+        return 0
+    most = max(left.numel(), right.numel())
+    return 2 * out_val.numel() if out_val.numel() > most else 0
 
 
 def _packed_convolution(
@@ -155,14 +183,14 @@ def _kept(name: str, args: tuple[Any, ...]) -> float:
 
 
 def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
-    """Count both models' operations on the first row and compare with the claim."""
+    """Count both models' operations per row and compare with the claim."""
     claimed = case.step.claim.flops_ratio
     if claimed is None:
         yield _exact("flops-claim-error", 0.0, 0, "the step claims no number of operations")
-    row = case.data.features[:1]
-    if row.dtype != np.float32:
+    rows = case.data.features[:MANY]
+    if rows.dtype != np.float32:
         raise CheckError("the models take texts: operations are counted on rows of numbers")
-    before, after = (count(model, row) for model in case.modules)
+    before, after = (per_row(model, rows) for model in case.modules)
     for model, seen in zip(case.modules, (before, after), strict=True):
         if not seen.total:
             raise CheckError(

@@ -151,7 +151,8 @@ class Elementwise(nn.Linear):
     """A product that no counter sees as one."""
 
     def forward(self, x):
-        return (x[:, None, :] * self.weight).sum(2) + self.bias
+        spread = torch.stack([x] * len(self.weight), dim=1)
+        return (spread * self.weight).sum(2) + self.bias
 
 
 def test_a_model_whose_operations_cannot_be_seen_is_not_called_cheap(tmp_path, data):
@@ -180,3 +181,33 @@ def test_a_graph_keeps_only_the_claim_it_never_made(tmp_path, data, claim, answe
         for item in FLOPS.measure(given, FLOPS.params()):
             measured.append(item)  # noqa: PERF402 what came before the error counts
     assert [m.metric for m in measured] == answered
+
+
+class CheapAlone(nn.Module):
+    """Takes a short cut where it is asked for one row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.short = mlp(*SIZES), nn.Linear(6, 2)
+
+    def forward(self, x):
+        return self.short(x) if len(x) == 1 else self.inner(x)
+
+
+class SpreadOut(nn.Module):
+    """A dense model whose first product is written out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = mlp(*SIZES)
+
+    def forward(self, x):
+        first = self.inner[0]
+        return self.inner[2](((x[:, None, :] * first.weight).sum(-1) + first.bias).relu())
+
+
+@pytest.mark.parametrize("build", [CheapAlone, SpreadOut])
+def test_operations_hidden_from_a_single_row_or_in_a_sum_are_counted(tmp_path, data, build):
+    found = counted(tmp_path, data, mlp(*SIZES), build(), **HALF)
+    assert found.basis("flops-ratio") == Exact(value=1.0, n=DENSE)
+    assert found.status("operations-as-claimed") == "fail"
