@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ..lineage import Claim
 from ..measurements import Exact, Figure, Measurement
 from ..models.contents import Contents, contents
 from .base import Case, Check, NoParams
@@ -14,7 +15,7 @@ def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
     """Count both files and compare with the claim."""
     before = contents(case.baseline)
     after = contents(case.candidate, before)
-    errors = dict(_errors(case, before, after))
+    errors = dict(_errors(case.step.claim, before, after)) | dict(_of_earlier_links(case))
     worst = max(errors, key=lambda name: errors[name], default=None)
     notes = [f"{name}: off by {100 * error:.2f} %" for name, error in errors.items()]
     yield _exact(
@@ -44,8 +45,16 @@ def measure(case: Case, params: NoParams) -> Iterator[Measurement | Figure]:
     )
 
 
-def _errors(case: Case, before: Contents, after: Contents) -> Iterator[tuple[str, float]]:
-    claim = case.step.claim
+def _of_earlier_links(case: Case) -> Iterator[tuple[str, float]]:
+    """Compare what each step before the last claims with what it made of the model before it."""
+    for link in case.links[:-1]:
+        before = contents(link.before[0])
+        after = contents(link.after[0], before)
+        for name, error in _errors(link.step.claim, before, after):
+            yield f"{name} of step {link.step.name}", error
+
+
+def _errors(claim: Claim, before: Contents, after: Contents) -> Iterator[tuple[str, float]]:
     if claim.sparsity is not None:
         # Relative to what is kept: 90 % claimed and 89 % found is 10 % more weights than claimed.
         kept = max(1.0 - claim.sparsity, 1e-12)

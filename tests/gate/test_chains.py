@@ -268,3 +268,21 @@ def test_a_candidate_that_is_exchanged_after_its_step_is_refused(tmp_path):
     save_file(torch.nn.Linear(2, 2).state_dict(), tmp_path / "candidate.safetensors")
     with pytest.raises(SubjectError, match="changed after step 'one' ended"):
         one.models()
+
+
+@pytest.mark.parametrize(("claim", "holds"), [("sparsity: 0.8", True), ("sparsity: 0.9", False)])
+def test_what_an_earlier_link_claims_is_counted_too(gated, made, tmp_path, claim, holds):
+    for path in made.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    job = DONE.replace("{name: prune}", f"{{name: prune, claim: {{{claim}}}}}")
+    (tmp_path / "govprune.yaml").write_text(job)
+    (tmp_path / "policy.yaml").write_text(
+        "name: claims\nrules:\n"
+        "  - {id: claims, check: compression-claim, metric: claim-error, at_most: 0.01}\n"
+        "  - {id: all, check: slice-performance, metric: accuracy-change, over: whole, at_least: -0.9}\n"
+    )
+    found = run(tmp_path, unsafe_unsigned=True, out=tmp_path / "b", pdf=False)
+    (error,) = [m for m in found.evidence.measurements if m.metric == "claim-error"]
+    assert (error.basis.value <= 0.01) is holds
+    assert any("sparsity of step prune" in note for note in error.notes)
