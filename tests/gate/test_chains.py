@@ -280,7 +280,8 @@ def test_what_an_earlier_link_claims_is_counted_too(gated, made, tmp_path, claim
     (tmp_path / "policy.yaml").write_text(
         "name: claims\nrules:\n"
         "  - {id: claims, check: compression-claim, metric: claim-error, at_most: 0.01}\n"
-        "  - {id: all, check: slice-performance, metric: accuracy-change, over: whole, at_least: -0.9}\n"
+        "  - {id: all, check: slice-performance, metric: accuracy-change, over: whole,"
+        " at_least: -0.9}\n"
     )
     found = run(tmp_path, unsafe_unsigned=True, out=tmp_path / "b", pdf=False)
     (error,) = [m for m in found.evidence.measurements if m.metric == "claim-error"]
