@@ -58,21 +58,34 @@ def _errors(claim: Claim, before: Contents, after: Contents) -> Iterator[tuple[s
     if claim.sparsity is not None:
         # Relative to what is kept: 90 % claimed and 89 % found is 10 % more weights than claimed.
         kept = max(1.0 - claim.sparsity, 1e-12)
-        yield "sparsity", abs((1.0 - after.sparsity) - kept) / kept
+        yield (
+            _said("sparsity", claim.sparsity, after.sparsity, ".1%"),
+            abs((1.0 - after.sparsity) - kept) / kept,
+        )
     if claim.bits is not None:
-        yield "bits per weight", abs(after.bits - claim.bits) / claim.bits
+        yield (
+            _said("bits per weight", claim.bits, after.bits, ".1f"),
+            abs(after.bits - claim.bits) / claim.bits,
+        )
     if claim.size_ratio is not None:
         ratio = after.size / before.size
         # A smaller file than claimed breaks no promise.
-        yield "file size", max(ratio - claim.size_ratio, 0.0) / claim.size_ratio
+        name = _said("file size", claim.size_ratio, ratio, ".2f")
+        yield name, max(ratio - claim.size_ratio, 0.0) / claim.size_ratio
     if claim.parameters_ratio is not None:
         ratio = after.parameters / max(before.parameters, 1)
-        yield "parameters", abs(ratio - claim.parameters_ratio) / claim.parameters_ratio
+        name = _said("parameters", claim.parameters_ratio, ratio, ".2f")
+        yield name, abs(ratio - claim.parameters_ratio) / claim.parameters_ratio
     if claim.pattern is not None:
         (found,) = [g for g in after.groups if g.name == claim.pattern]
         broken = found.broken / found.groups if found.groups else 1.0
         left_alone = 1.0 - found.share if found.share < COVERED else 0.0
-        yield f"pattern {claim.pattern}", max(broken, left_alone)
+        found_in = f"broken by {broken:.1%} of groups, kept in {found.share:.1%} of weights"
+        yield f"pattern {claim.pattern} ({found_in})", max(broken, left_alone)
+
+
+def _said(what: str, claimed: float, found: float, form: str) -> str:
+    return f"{what} (claimed {claimed:{form}}, found {found:{form}})"
 
 
 def _rows(case: Case, before: Contents, after: Contents) -> tuple[tuple[str, ...], ...]:

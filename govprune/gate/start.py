@@ -71,6 +71,7 @@ def run(
     keys = signing_keys(source, key, unsafe_unsigned=unsafe_unsigned)
     chosen, data, predictions = prepare(source, policy_name)
     bundle = target(source, out)
+    _refuse_missing(source)
     progress("running the step", 0, 1)
     *earlier, done = run_steps(source.job, root=source.root)
     given = predictions or _models(source, unsafe=unsafe_load)
@@ -116,6 +117,16 @@ def _between(
         (step, load(link.model, role=f"link-{i}", root=source.root, unsafe=unsafe))
         for i, (step, link) in enumerate(zip(steps, source.job.chain, strict=True), 1)
     )
+
+
+def _refuse_missing(source: JobSource) -> None:
+    """Refuse a job whose baseline or code is not there, before an hour is spent on its step."""
+    made = [source.job.baseline, *(link.model for link in source.job.chain), source.job.candidate]
+    codes = [model.code for model in made if model is not None and model.code is not None]
+    first = [] if source.job.baseline is None else [source.job.baseline.weights]
+    for name in (*first, *codes):
+        if not (source.root / name).exists():
+            raise InputError(f"{source.root / name}: no such file; nothing was run")
 
 
 def _refuse_changed_since(step: "Step", model: "Model") -> None:

@@ -166,7 +166,7 @@ def fill(
         what = f"lacks '{missing[0]}'" if missing else f"holds '{unexpected[0]}', unknown to it"
         raise SubjectError(
             f"{weights}: does not fit the {role}'s module: {what}. Another factory may be meant "
-            f"({role}.factory)"
+            f"({role}.factory){_quantised_hint(tensors)}"
         )
     module.eval().requires_grad_(requires_grad=False)
     _take_float32(module)
@@ -194,6 +194,15 @@ def _take_float32(module: "torch.nn.Module") -> None:
         )
 
     module.register_forward_pre_hook(cast)
+
+
+def _quantised_hint(tensors: "dict[str, torch.Tensor]") -> str:
+    if not any(name.endswith(".qdata") for name in tensors):
+        return ""
+    return (
+        ": the weights are quantised, so it must quantise the module it builds in the same way "
+        "(for torchao: quantize_(module, config))"
+    )
 
 
 def _cut(names: tuple[str, ...]) -> tuple[str, ...]:

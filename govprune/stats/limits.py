@@ -13,6 +13,9 @@ from .accusation import p_harm
 from .means import benjamini_hochberg
 from .paired import tango_lower, tango_upper
 
+ENOUGH_TO_ACCUSE = 200
+"""Rows from which the mean of what was seen accuses without room for rows that were not."""
+
 
 def n_of(basis: Basis) -> int:
     """Rows, trials or pairs behind the measurement."""
@@ -69,10 +72,12 @@ def p_above(basis: Basis, bound: float, design_effect: float = 1.0) -> float:
 def _accusing(basis: Basis) -> tuple[Basis, float]:
     """What harm is demonstrated from, and by what its p-value is multiplied.
 
-    Rows that nobody saw may keep a slice from being cleared; they accuse and excuse nobody. The
-    limits of an excess join two normal tails, which are too thin far out, where Holm asks.
+    Rows that nobody saw may keep a slice from being cleared; where there are enough others they
+    excuse nobody. With fewer, a mean that misses the one row in fifty that is otherwise would
+    accuse a harmless model (62 % of the time with 28 rows, 3 % with 176). The limits of an excess
+    join two normal tails, which are too thin far out, where Holm asks.
     """
-    if isinstance(basis, Moments):
+    if isinstance(basis, Moments) and basis.n >= ENOUGH_TO_ACCUSE:
         return basis.model_copy(update={"span": 0.0}), 1.0
     return basis, 2.0 if isinstance(basis, Excess) else 1.0
 

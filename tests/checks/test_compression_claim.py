@@ -124,7 +124,8 @@ def test_the_worst_of_several_claims_decides(tmp_path, data, dense):
     found = claimed(tmp_path, data, dense, sparse(dense, 0.9), sparsity=0.9, bits=8)
     assert found.basis("claim-error").value == 3.0
     assert found.measured("claim-error").notes == (
-        "sparsity: off by 0.00 %", "bits per weight: off by 300.00 %",
+        "sparsity (claimed 90.0%, found 90.0%): off by 0.00 %",
+        "bits per weight (claimed 8.0, found 32.0): off by 300.00 %",
     )  # fmt: skip
     assert found.status("claims-are-true") == "fail"
 

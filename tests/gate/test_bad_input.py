@@ -180,7 +180,7 @@ def idle_step(job):
 
 
 def meddling_step(job):
-    command = "cp int8.safetensors dense.safetensors; touch int8.safetensors"
+    command = "cp govprune.yaml dense.safetensors; touch int8.safetensors"
     edit(job / "govprune.yaml", "claim:", f"command: '{command}', claim:")
     return "changed the baseline's weights"
 

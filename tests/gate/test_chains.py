@@ -286,4 +286,4 @@ def test_what_an_earlier_link_claims_is_counted_too(gated, made, tmp_path, claim
     found = run(tmp_path, unsafe_unsigned=True, out=tmp_path / "b", pdf=False)
     (error,) = [m for m in found.evidence.measurements if m.metric == "claim-error"]
     assert (error.basis.value <= 0.01) is holds
-    assert any("sparsity of step prune" in note for note in error.notes)
+    assert any("found 80.0%) of step prune" in note for note in error.notes)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import bootstrap, moment, t
 
+from govprune.measurements import Moments
+from govprune.stats.limits import p_above
 from govprune.stats.means import (
     FEWEST,
     Central,
@@ -265,3 +267,19 @@ def test_p_values_are_adjusted_as_scipy_adjusts_them(ps):
     from scipy.stats import false_discovery_control
 
     assert benjamini_hochberg(ps) == pytest.approx(false_discovery_control(ps))
+
+
+def test_a_small_slice_that_misses_the_rare_good_row_accuses_nobody():
+    """Differences of +.04 but for one row in 52 of -1: the mean is exactly the margin of .02."""
+    random = np.random.default_rng(0)
+    for n, most in ((28, 0.05), (100, 0.05), (400, 0.08)):
+        accused = 0
+        for _ in range(300):
+            rows = np.where(random.random(n) < 0.0192, -1.0, 0.04) + random.normal(0, 0.01, n)
+            central = Central.of(rows)
+            basis = Moments(
+                n=n, baseline=0.0, candidate=central.mean, variance=central.variance,
+                third=central.third, span=2.0,
+            )  # fmt: skip
+            accused += p_above(basis, 0.02) < 0.0304
+        assert accused / 300 <= most, n
