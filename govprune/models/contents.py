@@ -141,8 +141,10 @@ def _is_grid(grid: Grid) -> bool:
     """Whether scale and zero point are few beside the integers; zero points of 0 hold nothing."""
     many = grid.zero is not None and bool(grid.zero.any())
     sizes = [part.numel() for part in (grid.scale, grid.zero if many else None) if part is not None]
-    # One of each is the least there can be.
-    return max(sizes) == 1 or SCALED * sum(sizes) <= grid.stored.numel()
+    # One of each is the least there can be, and one for each of few rows holds little.
+    rows = grid.stored.ndim > 1 and grid.stored.shape[1] > 1 and grid.stored.shape[0]
+    by_row = bool(rows) and not many and grid.scale.numel() == rows
+    return max(sizes) == 1 or by_row or SCALED * sum(sizes) <= grid.stored.numel()
 
 
 def _masks(tensors: "Mapping[str, torch.Tensor]") -> set[str]:

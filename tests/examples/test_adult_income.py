@@ -67,7 +67,7 @@ def test_rounding_to_eight_bits_passes_is_promoted_verified_and_rolled_back(demo
     assert "income@champion serves int8.safetensors" in out
     assert "income@champion rolled back, serves dense.safetensors" in out
     notes = [n for m in predicate(bundle)["measurements"] for n in m["notes"]]
-    assert "every value is kept, zeroed or rounded from the baseline" in notes
+    assert "every value is kept, zeroed, cast, rounded or cut from the baseline" in notes
 
 
 def test_a_collapsed_model_fails_although_its_fairness_gaps_are_nought(demo):
