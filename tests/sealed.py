@@ -7,7 +7,8 @@ from pathlib import Path
 
 from govprune.evidence import dsse
 from govprune.evidence.bundle import CardFiles, entry_of, seal
-from govprune.evidence.keys import load_signing_keys, load_trusted_keys, new_keys
+from govprune.evidence.key_files import load_signing_keys, load_trusted_keys
+from govprune.evidence.keys import new_keys
 from govprune.evidence.log import Log
 from govprune.evidence.statement import Environment, Evidence, to_statement
 from govprune.evidence.verify import verify_bundle

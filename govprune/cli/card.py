@@ -15,7 +15,7 @@ import click
 def command(bundle: Path, out: Path, keys: tuple[Path, ...]) -> int:
     """Render the card of BUNDLE again, for reading. The signed card stays the one in the bundle."""
     from ..errors import InputError
-    from ..evidence.keys import trusted
+    from ..evidence.account import trusted
     from ..evidence.verify import verify_bundle
     from ..gate import render_card
 

@@ -79,7 +79,8 @@ def _python(out: Path, arguments: list[str]) -> None:
 
 
 def _keys(out: Path) -> Path:
-    from ..evidence.keys import account_trust, new_keys
+    from ..evidence.account import account_trust
+    from ..evidence.keys import new_keys
 
     _, public = new_keys(out / "keys", owner="govprune demo")
     folder = account_trust()
@@ -127,7 +128,7 @@ def _in_short(evidence: "Evidence") -> str:
 
 def _promotion(out: Path, bundles: dict[str, Path], public: Path) -> None:
     from ..errors import PromotionRefused
-    from ..evidence.keys import trusted
+    from ..evidence.account import trusted
     from ..promotion import promote, rollback, verify_served
 
     registry, keys = out / ".govprune" / "registry", trusted([public])

@@ -50,7 +50,7 @@ def examine() -> Iterator[Line]:
         "ok" if pango else "note",
         "found" if pango else f"not found: the card will be HTML only. Next: {PANGO}",
     )
-    from ..evidence.keys import account_trust
+    from ..evidence.account import account_trust
 
     folder = account_trust()
     count = len(list(folder.glob("*.pub"))) if folder.is_dir() else 0

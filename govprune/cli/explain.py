@@ -83,7 +83,7 @@ def _policy(name: str, wanted: str | None) -> int:
 
 def _bundle(path: Path, wanted: str | None, keys: tuple[Path, ...], *, verbose: bool) -> int:
     from ..errors import InputError
-    from ..evidence.keys import trusted
+    from ..evidence.account import trusted
     from ..evidence.verify import verify_bundle
 
     evidence = verify_bundle(path, trusted=trusted(keys), root=path, now=datetime.now(UTC)).evidence

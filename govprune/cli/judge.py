@@ -29,7 +29,7 @@ def command(
     does not hold is "not measured", which never passes.
     """
     from .. import policy
-    from ..evidence.keys import trusted
+    from ..evidence.account import trusted
     from ..evidence.verify import verify_bundle
     from ..frameworks import check_controls
 

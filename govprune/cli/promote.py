@@ -7,8 +7,8 @@ import click
 from pydantic import ValidationError
 
 from ..errors import EvidenceError
+from ..evidence.account import trusted
 from ..evidence.entry import Proof
-from ..evidence.keys import trusted
 from ..evidence.log import Log
 from ..evidence.note import read_note
 from ..evidence.verify import read_bundle

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ..evidence.keys import trusted
+from ..evidence.account import trusted
 from ..promotion import rollback
 from ..registries.local import parse_target
 from .verify import REGISTRY

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from ..errors import InputError
-from ..evidence.keys import TrustedKeys, trusted
+from ..evidence.account import trusted
+from ..evidence.keys import TrustedKeys
 from ..evidence.verify import Verified, verify_bundle
 from ..subjects import Subject
 

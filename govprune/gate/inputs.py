@@ -20,7 +20,8 @@ from ..data import (
 )
 from ..errors import InputError, PolicyError
 from ..evidence.entry import identity, tried
-from ..evidence.keys import SigningKeys, load_signing_keys
+from ..evidence.key_files import load_signing_keys
+from ..evidence.keys import SigningKeys
 from ..evidence.log import Log
 from ..frameworks import check_controls
 from ..job import FineTuningSection, JobSource

@@ -11,7 +11,8 @@ from ..catalogue import CHECKS_BY_ID
 from ..data import EvaluationData, Predictions, Scores, with_confidence
 from ..errors import CheckError, GovpruneError, InputError, SubjectError
 from ..evidence.entry import tried
-from ..evidence.keys import SigningKeys, account_keys
+from ..evidence.account import account_keys
+from ..evidence.keys import SigningKeys
 from ..evidence.log import Log
 from ..evidence.statement import Evidence, refuse_other_files
 from ..measurements import Figure, Measurement, Unmeasured

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from .. import job
 from ..data import Predictions, read_evaluation
 from ..errors import InputError
-from ..evidence.keys import load_signing_keys
+from ..evidence.key_files import load_signing_keys
 from ..job import EvaluationSection, FineTuningSection, JobSource
 from ..policy import Plan, make_plan
 from ..records import refusal

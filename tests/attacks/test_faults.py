@@ -12,7 +12,7 @@ from sealed import NOW, World
 
 from govprune.errors import GovpruneError, InputError
 from govprune.evidence.entry import Entry
-from govprune.evidence.keys import load_signing_keys, load_trusted_keys
+from govprune.evidence.key_files import load_signing_keys, load_trusted_keys
 from govprune.evidence.log import Log
 from govprune.evidence.verify import verify_bundle
 from govprune.promotion import promote, verify_served

@@ -18,7 +18,8 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from govprune.card import CardError, View, render_pdf, sign_pdf
 from govprune.card.parts import Prose, Section, Table, left, text
 from govprune.errors import EvidenceError
-from govprune.evidence.keys import load_signing_keys, new_keys
+from govprune.evidence.key_files import load_signing_keys
+from govprune.evidence.keys import new_keys
 from govprune.evidence.pdf import verify_pdf
 
 ENVELOPE = b'{"payload": "the evidence", "signatures": []}'

@@ -4,7 +4,8 @@ import pytest
 from income_card import HARMED, UNCLEAR, UNHARMED, adult, sha
 
 from govprune.card import make_view
-from govprune.evidence.keys import load_signing_keys, load_trusted_keys, new_keys
+from govprune.evidence.key_files import load_signing_keys, load_trusted_keys
+from govprune.evidence.keys import new_keys
 
 
 @pytest.fixture(scope="session")

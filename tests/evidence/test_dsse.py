@@ -11,7 +11,8 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from govprune.errors import EvidenceError
 from govprune.evidence import dsse
-from govprune.evidence.keys import load_signing_keys, load_trusted_keys, new_keys
+from govprune.evidence.key_files import load_signing_keys, load_trusted_keys
+from govprune.evidence.keys import new_keys
 from govprune.records import canonical
 
 PAYLOAD = b'{"_type":"https://in-toto.io/Statement/v1"}'

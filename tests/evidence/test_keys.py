@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 from govprune.errors import SigningKeyError
-from govprune.evidence import keys
+from govprune.evidence import account, key_files, keys
 
 PEM = serialization.Encoding.PEM
 
@@ -21,7 +21,7 @@ def pair(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def account(tmp_path, monkeypatch):
+def own_account(tmp_path, monkeypatch):
     monkeypatch.setenv("GOVPRUNE_HOME", str(tmp_path / "account"))
 
 
@@ -37,7 +37,7 @@ def write_secret(path, data):
 
 
 def test_the_two_halves_belong_together(pair):
-    secret, public = (keys.load_signing_keys(pair[0]), keys.load_trusted_keys(pair[1]))
+    secret, public = (key_files.load_signing_keys(pair[0]), key_files.load_trusted_keys(pair[1]))
     assert secret.key_id == public.key_id
     assert len(secret.key_id) == 64
     assert secret.owner == public.owner == "gate@example.org"
@@ -51,7 +51,7 @@ def test_the_private_half_is_private_from_its_first_moment(pair):
 
 
 def test_the_certificate_is_one_that_pdf_readers_accept(pair):
-    certificate = keys.load_trusted_keys(pair[1]).certificate
+    certificate = key_files.load_trusted_keys(pair[1]).certificate
     usage = certificate.extensions.get_extension_for_class(x509.KeyUsage)
     assert usage.critical
     assert usage.value.digital_signature
@@ -64,7 +64,7 @@ def test_the_certificate_is_one_that_pdf_readers_accept(pair):
 
 def test_two_keys_are_never_one(tmp_path):
     made = [keys.new_keys(tmp_path / n, owner="gate@example.org")[1] for n in "ab"]
-    assert len({keys.load_trusted_keys(path).key_id for path in made}) == 2
+    assert len({key_files.load_trusted_keys(path).key_id for path in made}) == 2
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -95,35 +95,35 @@ def test_an_owner_can_be_printed_on_one_line(tmp_path, owner):
 def test_a_key_that_others_may_read_is_refused(pair, mode):
     pair[0].chmod(mode)
     with pytest.raises(SigningKeyError, match=f"chmod 600 {pair[0]}"):
-        keys.load_signing_keys(pair[0])
+        key_files.load_signing_keys(pair[0])
 
 
 def test_a_public_key_that_everybody_may_write_is_refused(pair):
     pair[1].chmod(0o666)
     with pytest.raises(SigningKeyError, match="chmod o-w"):
-        keys.load_trusted_keys(pair[1])
+        key_files.load_trusted_keys(pair[1])
 
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_link_to_a_key_is_refused(pair, tmp_path, which):
     link = tmp_path / "link"
     link.symlink_to(pair[which])
-    read = (keys.load_signing_keys, keys.load_trusted_keys)[which]
+    read = (key_files.load_signing_keys, key_files.load_trusted_keys)[which]
     with pytest.raises(SigningKeyError, match="symbolic link"):
         read(link)
 
 
 def test_a_key_that_is_not_there_is_named(tmp_path):
     with pytest.raises(SigningKeyError, match=r"gone\.key: no such file"):
-        keys.load_signing_keys(tmp_path / "gone.key")
+        key_files.load_signing_keys(tmp_path / "gone.key")
 
 
 def test_one_half_is_not_taken_for_the_other(pair):
     pair[1].chmod(0o600)
     with pytest.raises(SigningKeyError, match="not a signing key file"):
-        keys.load_signing_keys(pair[1])
+        key_files.load_signing_keys(pair[1])
     with pytest.raises(SigningKeyError, match="not a public key file"):
-        keys.load_trusted_keys(pair[0])
+        key_files.load_trusted_keys(pair[0])
 
 
 def certificate_of(key, *, names=("gate",), signer=None):
@@ -185,7 +185,7 @@ def test_nothing_but_one_pair_of_keys_is_read(tmp_path, wrong):
     path = tmp_path / "gate.key"
     write_secret(path, wrong[1])
     with pytest.raises(SigningKeyError, match=r"gate\.key"):
-        keys.load_signing_keys(path)
+        key_files.load_signing_keys(path)
 
 
 def test_a_public_key_of_another_kind_is_refused(tmp_path):
@@ -194,7 +194,7 @@ def test_a_public_key_of_another_kind_is_refused(tmp_path):
     path = tmp_path / "gate.pub"
     path.write_bytes(card.public_key().public_bytes(PEM, spki) + certificate_of(card))
     with pytest.raises(SigningKeyError, match="not Ed25519"):
-        keys.load_trusted_keys(path)
+        key_files.load_trusted_keys(path)
 
 
 # --- whom the account trusts
@@ -202,28 +202,28 @@ def test_a_public_key_of_another_kind_is_refused(tmp_path):
 
 def test_the_account_trusts_what_was_given_to_it_and_nothing_else(pair, tmp_path):
     with pytest.raises(SigningKeyError, match="no key is trusted"):
-        keys.trusted(())
-    place = keys.trust(pair[1])
-    assert place.parent == keys.account_trust() == tmp_path / "account" / "trusted"
-    assert keys.trust(pair[1]) == place
-    found = keys.trusted(())
+        account.trusted(())
+    place = account.trust(pair[1])
+    assert place.parent == account.account_trust() == tmp_path / "account" / "trusted"
+    assert account.trust(pair[1]) == place
+    found = account.trusted(())
     assert [k.owner for k in found] == ["gate@example.org"]
     assert found[0].source == str(place)
     place.unlink()
     with pytest.raises(SigningKeyError, match="no key is trusted"):
-        keys.trusted(())
+        account.trusted(())
 
 
 def test_keys_that_are_named_replace_those_of_the_account(pair, tmp_path):
-    keys.trust(pair[1])
+    account.trust(pair[1])
     _, other = keys.new_keys(tmp_path / "other", owner="other")
-    assert [k.owner for k in keys.trusted([other])] == ["other"]
+    assert [k.owner for k in account.trusted([other])] == ["other"]
 
 
 def test_one_key_in_two_files_counts_once(pair, tmp_path):
     copy = tmp_path / "copy.pub"
     copy.write_bytes(pair[1].read_bytes())
-    assert len(keys.trusted([pair[1], copy])) == 1
+    assert len(account.trusted([pair[1], copy])) == 1
 
 
 def test_one_key_with_two_certificates_is_refused(pair, tmp_path):
@@ -233,13 +233,13 @@ def test_one_key_with_two_certificates_is_refused(pair, tmp_path):
     ours, theirs = (path.read_bytes().split(begin) for path in (pair[1], other))
     mixed.write_bytes(ours[0] + begin + theirs[1])
     with pytest.raises(SigningKeyError, match="two certificates"):
-        keys.trusted([pair[1], mixed])
-    key_id = keys.load_trusted_keys(mixed).key_id
-    place = keys.account_trust() / f"somebody-else-{key_id[:12]}.pub"
+        account.trusted([pair[1], mixed])
+    key_id = key_files.load_trusted_keys(mixed).key_id
+    place = account.account_trust() / f"somebody-else-{key_id[:12]}.pub"
     place.parent.mkdir(parents=True)
     place.write_bytes(pair[1].read_bytes())
     with pytest.raises(SigningKeyError, match="remove it first"):
-        keys.trust(mixed)
+        account.trust(mixed)
 
 
 @pytest.mark.parametrize(
@@ -255,4 +255,31 @@ def test_where_the_account_keeps_its_trust(monkeypatch, environment, place):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert os.fspath(keys.account_trust()) == place
+    assert os.fspath(account.account_trust()) == place
+
+
+def test_an_encrypted_key_opens_with_its_passphrase_alone(tmp_path, monkeypatch):
+    secret, public = keys.new_keys(tmp_path, owner="gate", passphrase=b"seven words")
+    assert b"ENCRYPTED PRIVATE KEY" in secret.read_bytes()
+    assert b"-----BEGIN PRIVATE KEY" not in secret.read_bytes()
+    monkeypatch.delenv("GOVPRUNE_PASSPHRASE", raising=False)
+    with pytest.raises(SigningKeyError, match="GOVPRUNE_PASSPHRASE"):
+        key_files.load_signing_keys(secret)
+    monkeypatch.setenv("GOVPRUNE_PASSPHRASE", "eight words")
+    with pytest.raises(SigningKeyError, match="cannot be read"):
+        key_files.load_signing_keys(secret)
+    monkeypatch.setenv("GOVPRUNE_PASSPHRASE", "seven words")
+    opened = key_files.load_signing_keys(secret)
+    assert opened.key_id == key_files.load_trusted_keys(public).key_id
+
+
+def test_a_key_file_is_encrypted_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
+    locked = keys.new_keys(tmp_path / "a", owner="gate", passphrase=b"x")[0].read_text()
+    plain = keys.new_keys(tmp_path / "b", owner="gate")[0].read_text()
+    end = "-----END ENCRYPTED PRIVATE KEY-----\n"
+    mixed = locked.split(end)[0] + end + plain.split("-----END PRIVATE KEY-----\n", 1)[1]
+    path = tmp_path / "mixed.key"
+    write_secret(path, mixed.encode())
+    monkeypatch.setenv("GOVPRUNE_PASSPHRASE", "x")
+    with pytest.raises(SigningKeyError, match="not a signing key file"):
+        key_files.load_signing_keys(path)

@@ -120,7 +120,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from govprune.evidence.entry import Entry
-from govprune.evidence.keys import load_signing_keys
+from govprune.evidence.key_files import load_signing_keys
 from govprune.evidence.log import Log
 
 folder, mark = Path(sys.argv[1]), sys.argv[2]
