@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from ..errors import SigningKeyError, SubjectError
 from ..subjects import open_regular
 from .keys import SigningKeys, TrustedKeys, owner_of
+from .weak_keys import refuse_weak
 
 _LIMIT = 64_000
 _BLOCK = re.compile(r"-----BEGIN ([A-Z ]+)-----\n[A-Za-z0-9+/=\n]+-----END \1-----\n")
@@ -87,6 +88,7 @@ def parse_trusted_keys(text: str, *, source: str) -> TrustedKeys:
             certificate = made
     if gate is None or certificate is None:
         raise SigningKeyError(f"{path}: the public key is not Ed25519; no other kind is accepted")
+    refuse_weak(gate, source=source)
     _check_certificate(certificate, path)
     return TrustedKeys(gate=gate, certificate=certificate, source=source)
 
