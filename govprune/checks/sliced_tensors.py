@@ -1,24 +1,19 @@
 """Whether smaller tensors are the baseline's with whole channels taken out.
 
-Structured pruning keeps some entries of each axis. Which ones is read off the values themselves:
-a weight of the candidate is looked up among the baseline's, the rows and columns it is found in
-vote, and the vote is then checked against every value. A tampered weight is outvoted, and found.
+Structured pruning keeps some entries of each axis. Which ones is read off the values themselves,
+which vote; the vote is then checked against every value. A tampered weight is outvoted, and found.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from .tensor_origins import Origin, bits_of, of_plain, unexplained
+from .channel_votes import Indices, by_all_weights, by_lines
+from .tensor_origins import Origin, of_plain, unexplained
 
 if TYPE_CHECKING:
     import torch
-
-Indices = npt.NDArray[np.int64]
-VOTERS = 15
-"""Values that vote on one row or column."""
 
 
 class Kept:
@@ -104,55 +99,11 @@ def _choices(
     before, after = tuple(base.shape), tuple(other.shape)
     whole = [np.arange(size) for size in before]
     cut = [axis for axis in range(len(before)) if before[axis] != after[axis]]
-    if voted := _voted(base, other, cut):
-        yield tuple(voted.get(axis, whole[axis]) for axis in range(len(before)))
+    if not other.numel():
+        return
+    for vote in (by_lines, by_all_weights):
+        if voted := vote(base, other, cut):
+            yield tuple(voted.get(axis, whole[axis]) for axis in range(len(before)))
     if len(cut) == 1:
         for known in kept.known(before[cut[0]], after[cut[0]]):
             yield tuple(known if axis == cut[0] else whole[axis] for axis in range(len(before)))
-
-
-def _voted(base: "torch.Tensor", other: "torch.Tensor", cut: list[int]) -> dict[int, Indices]:
-    """Have values vote on which entries of the cut axes they came from."""
-    small = bits_of(other).numpy()
-    picked = {axis: np.moveaxis(small, axis, 0).reshape(small.shape[axis], -1) for axis in cut}
-    picks = {axis: rows[:, _spaced(rows.shape[1])] for axis, rows in picked.items()}
-    ranked, order = _places(
-        bits_of(base).numpy().reshape(-1), np.concatenate([p.reshape(-1) for p in picks.values()])
-    )
-    if not len(order):
-        return {}
-    found: dict[int, Indices] = {}
-    for axis, rows in picks.items():
-        left = np.searchsorted(ranked, rows, side="left")
-        right = np.searchsorted(ranked, rows, side="right")
-        places = np.unravel_index(order[np.minimum(left, len(order) - 1)], tuple(base.shape))
-        # Zero, or any other value that occurs more than once, says nothing of its place.
-        here = np.where(right - left == 1, places[axis], -1)
-        kept = _majority(here)
-        if (kept < 0).any() or (np.diff(kept) <= 0).any():
-            return {}
-        found[axis] = kept
-    return found
-
-
-def _places(values: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Indices]:
-    """Look values up: those of `values` that may be among `wanted`, sorted, and where they are."""
-    # Sorting all would take longer than reading the file: a table of their low bits sifts first.
-    table = np.zeros(1 << 20, dtype=bool)
-    table[wanted & 0xFFFFF] = True
-    near = np.flatnonzero(table[values & 0xFFFFF])
-    by_value = np.argsort(values[near], kind="stable")
-    order = near[by_value]
-    return values[order], order
-
-
-def _spaced(length: int) -> Indices:
-    return np.unique(np.linspace(0, length - 1, min(length, VOTERS)).astype(np.int64))
-
-
-def _majority(votes: Indices) -> Indices:
-    """Return what most of each row's votes say, shape (rows,); -1 where none is valid."""
-    said = votes >= 0
-    agreeing = ((votes[:, :, None] == votes[:, None, :]) & said[:, None, :]).sum(axis=2) * said
-    best = np.take_along_axis(votes, agreeing.argmax(axis=1)[:, None], axis=1)[:, 0]
-    return np.where(agreeing.max(axis=1) > 0, best, -1)

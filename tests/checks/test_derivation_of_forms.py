@@ -69,6 +69,34 @@ def test_one_tampered_value_of_a_cut_model_is_found(name):
     assert strange(whole, small) == {name: 1}
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(40, 30), (24, 20, 3, 3), (200, 7)])
+def test_whichever_rows_and_columns_were_kept_they_are_found(shape, dtype):
+    random = torch.Generator().manual_seed(3)
+    base = torch.randn(*shape, generator=random).to(dtype)
+    for rows in (shape[0] // 2, shape[0] - 1):
+        for columns in (3, shape[1] - 1):
+            places = [torch.randperm(n, generator=random)[:k].sort().values
+                      for n, k in zip(shape[:2], (rows, columns), strict=True)]  # fmt: skip
+            small = base[places[0]][:, places[1]]
+            assert strange({"w": base}, {"w": small}) == {}
+            small.view(-1)[1] += 1
+            assert strange({"w": base}, {"w": small}) == {"w": 1}
+
+
+@pytest.mark.parametrize("rows", [1, 3, 5])
+def test_first_rows_that_were_mostly_changed_hide_nothing(rows):
+    """The first rows say where the columns are; where they lie, every weight is looked up."""
+    base = torch.randn(300, 50, generator=torch.Generator().manual_seed(4))
+    small = base[torch.arange(100, 300, 2)][:, ::2].clone()
+    small[:rows, :20] += 1
+    assert strange({"w": base}, {"w": small}) == {"w": 20 * rows}
+
+
+def test_a_tensor_cut_to_nothing_holds_nothing_that_wants_explaining():
+    assert strange({"w": torch.randn(5, 4)}, {"w": torch.empty(0, 4)}) == {}
+
+
 def test_zeros_among_cut_channels_are_pruned_ones():
     whole = state(network())
     small = cut(whole)
