@@ -144,7 +144,10 @@ def _is_p256(key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey) -> boo
 
 def _check_certificate(certificate: x509.Certificate, path: Path | str) -> None:
     """Demand ECDSA P-256, signed by itself, naming its owner."""
-    public = certificate.public_key()
+    try:
+        public = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise SigningKeyError(f"{path}: the certificate's key cannot be read ({error})") from error
     if not isinstance(public, ec.EllipticCurvePublicKey) or not _is_p256(public):
         raise SigningKeyError(f"{path}: the certificate is not of an ECDSA P-256 key")
     try:

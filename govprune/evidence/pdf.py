@@ -107,8 +107,8 @@ def _verify_cms(raw: bytes, digest: bytes, certificate: x509.Certificate) -> Non
     except _MALFORMED as error:
         raise EvidenceError(f"card PDF: the signature cannot be read ({error})") from error
     key = certificate.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise EvidenceError("card PDF: the pinned certificate is not of an elliptic curve key")
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise EvidenceError("card PDF: the pinned certificate is not of a P-256 key")
     try:
         key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature as error:
@@ -151,7 +151,8 @@ def _rebuilt(signed: Any, certificate: x509.Certificate, message: bytes, signatu
     """Write the one CMS structure that holds this signature and nothing else.
 
     A signature does not cover its own wrapping. Comparing the wrapping with this leaves no byte
-    of the file that could be changed.
+    of the file that could be changed, but for the twin (r, n - s) of the signature (r, s), which
+    says the same; the verdict names the digest of the whole file.
     """
     from asn1crypto import cms, core
     from asn1crypto import x509 as asn1_x509
