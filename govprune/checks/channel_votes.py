@@ -187,6 +187,8 @@ def by_all_weights(
 ) -> dict[int, Indices]:
     """Have values vote on which entries of the cut axes they came from."""
     small = bits_of(other).numpy()
+    if base.numel() > np.iinfo(small.dtype).max:
+        return {}  # more weights than the type tells apart: hardly one of them is alone
     picked = {axis: np.moveaxis(small, axis, 0).reshape(small.shape[axis], -1) for axis in cut}
     picks = {axis: rows[:, _spaced(rows.shape[1])] for axis, rows in picked.items()}
     ranked, order = _places(

@@ -65,11 +65,7 @@ def of_sliced(name: str, base: "torch.Tensor", other: "torch.Tensor", kept: Kept
         return unexplained("of another shape", other.numel())
     best = unexplained("of another shape, and no part of the baseline's", other.numel())
     for choice in _choices(base, other, kept):
-        part = base
-        for axis, indices in enumerate(choice):
-            if len(indices) != base.shape[axis]:
-                part = part.index_select(axis, _tensor(indices))
-        origin = of_plain(part, other)
+        origin = of_plain(_part(base, choice), other)
         if origin.strange < best.strange:
             best = origin
             if not origin.strange:
@@ -78,7 +74,16 @@ def of_sliced(name: str, base: "torch.Tensor", other: "torch.Tensor", kept: Kept
                         kept.remember(name, axis, base.shape[axis], indices, axes=base.ndim)
                 shapes = f"{tuple(base.shape)} to {tuple(other.shape)}"
                 return Origin(f"cut from {shapes}, {origin.how}")
+            if origin.strange * 100 < other.numel():
+                return origin  # these were kept, and some of their weights were changed
     return best
+
+
+def _part(base: "torch.Tensor", choice: tuple[Indices, ...]) -> "torch.Tensor":
+    for axis, indices in enumerate(choice):
+        if len(indices) != base.shape[axis]:
+            base = base.index_select(axis, _tensor(indices))
+    return base
 
 
 def _reads(name: str) -> bool:
