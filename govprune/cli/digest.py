@@ -19,6 +19,8 @@ _ON_TERMINAL = 0.5
 """Seconds between two words on progress, and before the first."""
 _ELSEWHERE = 5.0
 """The same where each word is a line of its own."""
+_NAMED = 20
+"""Missing files that an error names."""
 
 
 @click.command(name="digest", epilog="Exit code 0: digested, or the same. 4: not the same.")
@@ -66,8 +68,9 @@ def _check(model: Path, check: Path, threads: int | None, form: str) -> int:
         with _said() as progress:
             found = digest_model(model, threads=threads, progress=progress)
     except SubjectError as error:
-        # A link or device in the place of a file is no model that the manifest could name.
-        raise EvidenceError(str(error)) from error
+        # A link or device in the place of a file is no model that the manifest could name, nor is
+        # a folder that somebody emptied.
+        raise EvidenceError(f"{error}{_gone(model, expected)}") from error
     if (expected.files[0].name == ALONE) != (found.files[0].name == ALONE):
         kind = "one file" if expected.files[0].name == ALONE else "a folder"
         raise EvidenceError(f"{model}: {check} is the manifest of {kind}; give what it names")
@@ -78,6 +81,13 @@ def _check(model: Path, check: Path, threads: int | None, form: str) -> int:
     else:
         click.echo("\n".join(_differences(difference, found)))
     return 4 if difference.names else 0
+
+
+def _gone(model: Path, expected: Manifest) -> str:
+    """Name files of a folder that are not there, where it cannot be digested."""
+    names = [f.name for f in expected.files if not os.path.lexists(model / f.name)]
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f". Missing: {', '.join(names[:_NAMED])}{more}" if names else ""
 
 
 def _lines(manifest: Manifest, out: Path | None) -> Iterator[str]:

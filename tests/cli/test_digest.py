@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -122,6 +123,25 @@ def test_a_link_is_bad_input_alone_and_a_broken_promise_in_a_check(govprune, mod
     assert (code, "llama/config.json: is a symbolic link" in err) == (2, True)
     code, out, err = govprune("digest", "llama", "--check", written)
     assert (code, out, "llama/config.json: is a symbolic link" in err) == (4, "", True)
+
+
+def test_an_emptied_folder_lacks_every_file_by_name(govprune, model, written):
+    shutil.rmtree(model)
+    model.mkdir()
+
+    code, out, err = govprune("digest", "llama", "--check", written)
+
+    assert (code, out, "llama: an empty folder" in err) == (4, "", True)
+    assert f"Missing: {', '.join(FILES)}" in " ".join(err.split())
+
+
+def test_a_folder_that_lost_its_only_file_is_named_with_the_file(govprune, model, written):
+    (model / "tokenizer" / "merges.txt").unlink()
+
+    code, _, err = govprune("digest", "llama", "--check", written)
+
+    assert (code, "llama/tokenizer: an empty folder" in err) == (4, True)
+    assert "Missing: tokenizer/merges.txt" in " ".join(err.split())
 
 
 def test_an_altered_manifest_is_refused(govprune, model, written):
