@@ -1,4 +1,4 @@
-"""`govprune policy`: lint policies, export their schema, list the packs."""
+"""`govprune policy`: lint policies, compare two, export their schema, list the packs."""
 
 import json
 from pathlib import Path
@@ -10,11 +10,12 @@ from . import terminal
 
 if TYPE_CHECKING:
     from ..policy import Policy
+    from ..policy.diff import Change
 
 
 @click.group(name="policy")
 def command() -> None:
-    """Check policies and export their JSON Schema."""
+    """Check policies, say what a change to one weakens, and export their JSON Schema."""
 
 
 @command.command(name="lint")
@@ -121,6 +122,61 @@ def _lost(name: str, chosen: "Policy") -> list[str]:
         and after[rule["id"]].small_slices is None
         and after[rule["id"]].over != "whole"
     ]
+
+
+@command.command(name="diff")
+@click.argument("old")
+@click.argument("new")
+@click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text")
+def diff(old: str, new: str, kind: str) -> int:
+    """Say what the policy NEW asks less of, more of, or otherwise than OLD (files or packs).
+
+    Exit code 0: whatever NEW passes, OLD passes on the same data and measurements. 1: something
+    is weaker, or cannot be shown not to be. 2: a policy cannot be read.
+    """
+    from ..checks import CHECKS
+    from ..gate.inputs import load_policy
+    from ..policy.diff import compare, may_be_weaker
+    from ..records import to_json
+
+    before, after = (load_policy(name, Path.cwd()).policy for name in (old, new))
+    changes = compare(
+        before, after, defaults={check.id: to_json(check.params()) for check in CHECKS}
+    )
+    code = int(may_be_weaker(changes))
+    if kind == "json":
+        policies = {"old": _named(old, before), "new": _named(new, after)}
+        found = {"may_be_weaker": bool(code), "changes": [to_json(change) for change in changes]}
+        click.echo(json.dumps(policies | found, indent=2))
+        return code
+    for change in changes:
+        said = f"{_WORDS[change.direction]:<9} {change.where}: {change.sentence}"
+        click.echo(terminal.paragraph(said, " " * 10))
+    for line in _sums(changes):
+        click.echo(terminal.paragraph(line))
+    return code
+
+
+_WORDS = {"weaker": "WEAKER", "unclear": "UNCLEAR", "stronger": "stronger", "neutral": "-"}
+
+
+def _named(file: str, chosen: "Policy") -> dict[str, str]:
+    from ..records import digest
+
+    return {"file": file, "name": chosen.name, "version": chosen.version, "sha256": digest(chosen)}
+
+
+def _sums(changes: "tuple[Change, ...]") -> list[str]:
+    """Say what it all comes to."""
+    counts = {d: sum(change.direction == d for change in changes) for d in _WORDS}
+    if not changes:
+        return ["The same policy."]
+    said = f"{counts['weaker']} weaker, {counts['unclear']} unclear, {counts['stronger']} stronger"
+    if counts["weaker"]:
+        return [f"{said}: the new policy lets pass what the old one does not."]
+    if counts["unclear"]:
+        return [f"{said}: look at those; the new policy may be weaker."]
+    return [f"{said}: what the new policy passes, the old one passes."]
 
 
 @command.command(name="schema")

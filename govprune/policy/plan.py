@@ -101,7 +101,7 @@ def make_plan(policy: Policy, profile: Profile, *, attempt: int = 1) -> Plan:
         PolicyError: A rule asks about slices or positives, and the data has none; or no rule that
             blocks can be asked of this task.
     """
-    levels = _Levels(charged=charged_alpha(policy, attempt), first=charged_alpha(policy, 1))
+    levels = Levels(charged=charged_alpha(policy, attempt), first=charged_alpha(policy, 1))
     questions: list[Question] = []
     not_asked: list[NotAsked] = []
     for rule in policy.rules:
@@ -158,14 +158,16 @@ def _refuse_wrong_task(
 
 
 @dataclass(frozen=True)
-class _Levels:
+class Levels:
+    """At which levels one attempt is judged."""
+
     charged: float
     """What a pass is tested at."""
     first: float
     """That of a first attempt: decides which margin a slice is large enough for, at every one."""
 
 
-def _ask(rule: Rule, asked: Metric, profile: Profile, levels: _Levels) -> list[Question]:
+def _ask(rule: Rule, asked: Metric, profile: Profile, levels: Levels) -> list[Question]:
     if asked.scope == "whole":
         whole = profile.slices[0]
         n = whole.n if asked.rows == "all" else None
@@ -224,7 +226,7 @@ def _rows(
     return s.n
 
 
-def _margins(at_least: float | None, at_most: float | None) -> list[float]:
+def margins(at_least: float | None, at_most: float | None) -> list[float]:
     """Tolerated losses: bounds on the far side of zero. Others need no rows to be asked."""
     found = []
     if at_least is not None and -1 < at_least < 0:
@@ -239,15 +241,15 @@ def _question(
     name: str,
     label: str | None,
     n: int | None,
-    levels: _Levels,
+    levels: Levels,
     design_effect: float = 1.0,
 ) -> Question:
     # As many rows as could be independent, should all rows of a cluster answer alike.
     independent = None if n is None else int(n / design_effect)
-    at_least, at_most, tier = _bounds(rule, independent, levels)
+    at_least, at_most, tier = bounds_for(rule, independent, levels)
     below = rule.small_slices.below if rule.small_slices else rule.on_inconclusive
     counted = set(asked_kinds(rule)) & {"paired", "share"}
-    floors = [rows_floor(m, levels.charged) for m in _margins(at_least, at_most)]
+    floors = [rows_floor(m, levels.charged) for m in margins(at_least, at_most)]
     return Question(
         rule=rule.id,
         check=rule.check,
@@ -275,14 +277,16 @@ def asked_kinds(rule: Rule) -> tuple[str, ...]:
     return asked.kinds if asked else ()
 
 
-def _bounds(rule: Rule, n: int | None, levels: _Levels) -> tuple[float | None, float | None, Tier]:
+def bounds_for(
+    rule: Rule, n: int | None, levels: Levels
+) -> tuple[float | None, float | None, Tier]:
     """Return the narrowest bounds that the slice has the rows for."""
     small = rule.small_slices
     if n is None or small is None:
         return rule.at_least, rule.at_most, "stated"
     steps = small.widen(rule.id, rule.at_least, rule.at_most)
     for i, (at_least, at_most) in enumerate(steps):
-        needed = [rows_for_power(m, levels.first, small.churn) for m in _margins(at_least, at_most)]
+        needed = [rows_for_power(m, levels.first, small.churn) for m in margins(at_least, at_most)]
         if n >= max(needed, default=1):
             return at_least, at_most, "wider" if i else "stated"
     return *steps[-1], "too-small"
