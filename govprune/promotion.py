@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from .errors import EvidenceError, GovpruneError, InputError, PromotionRefused
-from .evidence.entry import identity, tried
+from .evidence.entry import Entry, identity, tried
 from .evidence.keys import TrustedKeys
 from .evidence.log import Log
 from .evidence.verify import Verified, verify_bundle, verify_files
@@ -239,13 +239,14 @@ def _refuse_judged_worse_since(found: Verified, log: Path, trusted: Sequence[Tru
     candidate = tried(found.evidence.subjects, "candidate")
     artefact = identity(found.evidence.subjects, "candidate")
     policy = found.summary.policy_sha256
-    if any(e.artefact == artefact and e.candidate != candidate for e in state.entries):
+    verdicts = [(i, e) for i, e in enumerate(state.entries) if isinstance(e, Entry)]
+    if any(e.artefact == artefact and e.candidate != candidate for _, e in verdicts):
         raise PromotionRefused(
             f"{log}: other answers were gated as those of the same file; nothing here shows which "
             "are its own. Gate the model itself, or name another file"
         )
-    for entry in state.entries[found.index + 1 :]:
-        if entry.candidate != candidate or entry.result == "PASSED":
+    for index, entry in verdicts:
+        if index <= found.index or entry.candidate != candidate or entry.result == "PASSED":
             continue
         # Another policy may ask for what this data cannot answer; harm is harm under any.
         if entry.result == "FAILED" or entry.policy == policy:
@@ -257,7 +258,7 @@ def _refuse_judged_worse_since(found: Verified, log: Path, trusted: Sequence[Tru
             )
     # A step on top of a refused model is measured against that model: its harm would not show.
     baseline = tried(found.evidence.subjects, "baseline")
-    before = [entry for entry in state.entries if entry.candidate == baseline]
+    before = [entry for _, entry in verdicts if entry.candidate == baseline]
     if before and before[-1].result != "PASSED":
         raise PromotionRefused(
             f"{log}: the baseline of this candidate was itself judged on {before[-1].time} and "

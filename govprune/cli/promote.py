@@ -11,7 +11,7 @@ from ..evidence.account import trusted
 from ..evidence.entry import Proof
 from ..evidence.log import Log
 from ..evidence.note import read_note
-from ..evidence.verify import read_bundle
+from ..evidence.bundle_folder import read_bundle
 from ..evidence.vsa import PROOF_FILE
 from ..promotion import promote
 from ..registries.local import parse_target

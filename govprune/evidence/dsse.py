@@ -24,6 +24,11 @@ def pae(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
 
+TRUST_TYPE = "application/vnd.govprune.trust+json"
+"""Payload type of trust policies: no envelope of one kind is ever read as one of the other."""
+MOST_SIGNATURES = 40
+
+
 def sign(payload: bytes, keys: SigningKeys | None) -> bytes:
     """Return the envelope of an in-toto statement as canonical JSON bytes.
 
@@ -77,10 +82,71 @@ def verify(
     return payload, signer
 
 
-def _fields(content: Any, source: str) -> dict[str, Any]:
+def sign_together(payload: bytes, keys: SigningKeys, *, earlier: bytes | None) -> bytes:
+    """Return the envelope of a trust policy, with one more signature than `earlier` has.
+
+    Raises:
+        EvidenceError: `earlier` is an envelope of something else, or signed by this key already.
+    """
+    signatures: list[dict[str, str]] = []
+    if earlier is not None:
+        content = _fields(parse_json(earlier, source="earlier"), "earlier", TRUST_TYPE)
+        if _decode(content["payload"], "earlier") != payload:
+            raise EvidenceError("the file that is there holds another trust policy; it is kept")
+        signatures = list(content["signatures"])
+    if any(entry["keyid"] == keys.key_id for entry in signatures):
+        raise EvidenceError(f"{keys.owner} has signed it already")
+    signature = keys.gate.sign(pae(TRUST_TYPE, payload))
+    signatures.append({"keyid": keys.key_id, "sig": _encode(signature)})
+    signatures.sort(key=lambda entry: entry["keyid"])
+    content = {"payload": _encode(payload), "payloadType": TRUST_TYPE, "signatures": signatures}
+    return canonical(content)
+
+
+def unverified(envelope: bytes, *, source: str) -> bytes:
+    """Return the payload of a trust policy WITHOUT checking who signed it."""
+    content = _fields(parse_json(envelope, source=source), source, TRUST_TYPE)
+    return _decode(content["payload"], source)
+
+
+def signers(envelope: bytes, keys: Sequence[TrustedKeys], *, source: str) -> frozenset[str]:
+    """Return which of these keys signed the envelope of a trust policy, by key id.
+
+    A key id is the digest of the key itself, so a key counts once under whatever name.
+
+    Raises:
+        EvidenceError: A signature is not of this content, or one key signed twice.
+    """
+    content = _fields(parse_json(envelope, source=source), source, TRUST_TYPE)
+    payload = _decode(content["payload"], source)
+    given = content["signatures"]
+    if not isinstance(given, list) or not 0 < len(given) <= MOST_SIGNATURES:
+        raise EvidenceError(f"{source}: between 1 and {MOST_SIGNATURES} signatures are allowed")
+    found = [_one_signature([entry], source) for entry in given]
+    if [key_id for key_id, _ in found] != sorted({key_id for key_id, _ in found}):
+        raise EvidenceError(f"{source}: one key signed twice, or the signatures are out of order")
+    if canonical(content) != envelope:
+        raise EvidenceError(f"{source}: the envelope is not in canonical form; it was rewritten")
+    by_id = {known.key_id: known for known in keys}
+    counted = set()
+    for key_id, signature in found:
+        if key_id not in by_id:
+            continue
+        try:
+            by_id[key_id].gate.verify(signature, pae(TRUST_TYPE, payload))
+        except InvalidSignature as error:
+            raise EvidenceError(
+                f"{source}: the signature of {by_id[key_id].owner} is not of this content; it was "
+                "altered after it was signed, or never signed. Do not use it."
+            ) from error
+        counted.add(key_id)
+    return frozenset(counted)
+
+
+def _fields(content: Any, source: str, payload_type: str = PAYLOAD_TYPE) -> dict[str, Any]:
     if not isinstance(content, dict) or set(content) != {"payload", "payloadType", "signatures"}:
         raise EvidenceError(f"{source}: not a DSSE envelope")
-    if content["payloadType"] != PAYLOAD_TYPE:
+    if content["payloadType"] != payload_type:
         raise EvidenceError(f"{source}: payload type {content['payloadType']!r} is not accepted")
     return content
 

@@ -34,6 +34,23 @@ class Entry(Record):
     """RFC 3339, UTC."""
 
 
+class PlanEntry(Record):
+    """A plan that was signed before anything was measured; its canonical JSON is the leaf."""
+
+    kind: Literal["plan"] = "plan"
+    plan_sha256: str = Field(pattern=_HEX)
+    """Of plan.dsse.json."""
+    baseline: str = Field(pattern=_HEX)
+    evaluation: str = Field(pattern=_HEX)
+    policy: str = Field(pattern=_HEX)
+    time: str
+    """RFC 3339, UTC."""
+
+
+Leaf = Entry | PlanEntry
+"""What may stand in a log."""
+
+
 class Proof(Record):
     """That an entry is in the log: proof.json of a bundle."""
 
@@ -74,14 +91,16 @@ def tried(subjects: Sequence[Subject], role: str) -> str:
     return identity(subjects, answers if given else role)
 
 
-def read_entry(leaf: bytes, *, source: str) -> Entry:
+def read_entry(leaf: bytes, *, source: str) -> Leaf:
     """Read a leaf strictly: canonical JSON of an entry and nothing else.
 
     Raises:
         EvidenceError: It is not.
     """
+    values = parse_json(leaf, source=source, limit=10_000)
+    plan = isinstance(values, dict) and values.get("kind") == "plan"
     try:
-        entry = Entry.model_validate(parse_json(leaf, source=source, limit=10_000))
+        entry: Leaf = PlanEntry.model_validate(values) if plan else Entry.model_validate(values)
     except ValidationError as error:
         raise EvidenceError(f"{source}: not an entry ({error.errors()[0]['msg']})") from error
     if canonical(entry) != leaf:

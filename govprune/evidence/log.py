@@ -16,7 +16,7 @@ from pathlib import Path
 from ..errors import EvidenceError, InputError
 from ..records import canonical
 from . import ledger, merkle
-from .entry import Entry, Proof, read_entry
+from .entry import Entry, Leaf, Proof, read_entry
 from .keys import SigningKeys, TrustedKeys
 from .note import Checkpoint, read_note, sign_note, verify_note
 
@@ -37,7 +37,7 @@ class LogState:
     """What a whole log turned out to be."""
 
     origin: str
-    entries: tuple[Entry, ...]
+    entries: tuple[Leaf, ...]
     checkpoint: Checkpoint | None
     """The last one signed; entries after it stem from unsigned runs."""
 
@@ -57,7 +57,7 @@ class Log:
 
     def append(
         self,
-        entry: Entry,
+        entry: Leaf,
         keys: SigningKeys | None,
         *,
         attempt: int | None = None,
@@ -80,7 +80,8 @@ class Log:
         copy = self._copy()
         with self._appending() as db:
             state, hashes = self._read(db, copy, allowed if keys is not None else None)
-            now = _attempt(db, entry.baseline, entry.evaluation, entry.candidate)
+            tried = entry.candidate if isinstance(entry, Entry) else ""
+            now = _attempt(db, entry.baseline, entry.evaluation, tried)
             if attempt is not None and now > attempt:
                 raise InputError(
                     f"judged as attempt {attempt}, but the log {self.path} counts {now} by now: "
@@ -220,7 +221,9 @@ class Log:
             yield db
 
 
-def _columns(entry: Entry) -> tuple[str, str, str, str]:
+def _columns(entry: Leaf) -> tuple[str, str, str, str]:
+    if not isinstance(entry, Entry):  # a plan tries nothing
+        return (entry.baseline, entry.evaluation, "", "PLAN")
     return (entry.baseline, entry.evaluation, entry.candidate, entry.result)
 
 
@@ -234,7 +237,8 @@ def _origin(db: sqlite3.Connection) -> str:
 def _attempt(db: sqlite3.Connection, baseline: str, evaluation: str, candidate: str) -> int:
     (earlier,) = db.execute(
         "SELECT COUNT(DISTINCT candidate) FROM leaves WHERE baseline = :b AND evaluation = :e"
-        " AND candidate <> :c AND position < COALESCE((SELECT MIN(position) FROM leaves"
+        " AND candidate NOT IN (:c, '')"
+        " AND position < COALESCE((SELECT MIN(position) FROM leaves"
         " WHERE baseline = :b AND evaluation = :e AND candidate = :c), 9e18)",
         {"b": baseline, "e": evaluation, "c": candidate},
     ).fetchone()

@@ -6,31 +6,38 @@ card, the log, and last the files on disk. Raises at the first thing that is wro
 """
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from ..errors import EvidenceError, InputError, SubjectError
+from ..errors import EvidenceError
 from ..model_files import refuse_open_folders
-from ..records import canonical, parse_json
-from ..subjects import Subject, open_regular
-from . import dsse, merkle
+from ..policy import Outcome
+from ..subjects import Subject
+from . import dsse
 from .bundle import entry_of
-from .entry import Entry, Proof, read_entry
+from .bundle_folder import read_bundle
+from .consents import LATER_FILE
+from .entry import Proof
 from .keys import TrustedKeys
-from .note import Checkpoint, verify_note
+from .note import Checkpoint
 from .on_disk import check_subjects, guess_root
+from .proof import verify_proof
+from .signed_plan import SignedPlan, from_plan, plan_entry, refuse_other_plan
+from .standing import CLOCKS_DIFFER, Looked, Standing, stand
 from .statement import Evidence, from_statement, recompute
+from .trust import TrustPolicy
 from .vsa import (
     EVIDENCE_FILE,
     NAMED_FILES,
     PDF_FILE,
+    PLAN_FILE,
+    PLAN_PROOF_FILE,
+    PRODUCER_FILE,
     PROOF_FILE,
+    TIMESTAMP_FILE,
     VERDICT_FILE,
     Summary,
     from_vsa,
@@ -38,8 +45,10 @@ from .vsa import (
     summarise,
 )
 
-_CAPS = dict.fromkeys(NAMED_FILES, 64_000_000) | {VERDICT_FILE: 4_000_000, PROOF_FILE: 100_000}
-_CLOCKS_DIFFER = timedelta(minutes=10)
+_CAPS = dict.fromkeys(NAMED_FILES, 64_000_000) | {
+    VERDICT_FILE: 4_000_000, PROOF_FILE: 100_000, PLAN_FILE: 4_000_000, PLAN_PROOF_FILE: 100_000,
+    PRODUCER_FILE: 100_000, TIMESTAMP_FILE: 100_000,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,10 +77,26 @@ class Verified:
     """Every file of the bundle: the very bytes that were verified."""
     root: Path | None
     """Folder that the subjects' names were looked up in; None where none was found."""
+    standing: Standing | None = None
+    """What it comes to under a trust policy; None where bare keys were trusted."""
+    timestamp: datetime | None = None
+    """When an authority that the trust policy names saw the verdict."""
+    planned: SignedPlan | None = None
+    """The plan that was signed and logged before anything was measured."""
+
+    @property
+    def result(self) -> Outcome:
+        """What the verdict comes to, with waivers where a trust policy says who may waive."""
+        return self.evidence.verdict.result if self.standing is None else self.standing.result
 
 
 def verify_bundle(
-    bundle: Path, *, trusted: Sequence[TrustedKeys], root: Path | None, now: datetime
+    bundle: Path,
+    *,
+    trusted: Sequence[TrustedKeys],
+    root: Path | None,
+    now: datetime,
+    under: TrustPolicy | None = None,
 ) -> Verified:
     """Verify a bundle, and the files it speaks of wherever they are to be found.
 
@@ -81,69 +106,67 @@ def verify_bundle(
         root: Folder that the subjects' names are relative to. None: the current folder or
             one above the bundle, the first that holds the candidate.
         now: The time, with its offset from UTC.
+        under: The trust policy; then its gates are trusted, and not `trusted`.
 
     Raises:
         InputError: There is no such folder.
         EvidenceError: Anything at all is wrong.
     """
     files = read_bundle(bundle)
-    found = verify_files(files, trusted=trusted, now=now, source=str(bundle))
+    found = verify_files(files, trusted=trusted, now=now, source=str(bundle), under=under)
     place = root if root is not None else guess_root(bundle, found.evidence.subjects)
     checked, absent = check_subjects(found.evidence.subjects, place)
     return Verified(**{**vars(found), "checked": checked, "absent": absent, "root": place})
 
 
-def read_bundle(bundle: Path) -> dict[str, bytes]:
-    """Read a folder of known regular files, each once, none longer than it may be."""
-    if not os.path.lexists(bundle):
-        raise InputError(f"{bundle}: no such bundle")
-    try:
-        names = sorted(os.listdir(bundle))  # noqa: PTH208 pathlib would hide undecodable names
-    except OSError as error:
-        raise EvidenceError(
-            f"{bundle}: not a bundle ({error.strerror}); give its folder"
-        ) from error
-    for name in names:
-        if name not in _CAPS:
-            raise EvidenceError(f"{bundle}: holds {name!r}, which is no part of a bundle")
-    for name in _CAPS:
-        if name not in names and name != PDF_FILE:
-            raise EvidenceError(f"{bundle}: not a bundle, or not a whole one: no {name}")
-    return {name: _read(bundle / name, _CAPS[name]) for name in names}
-
-
-def _read(path: Path, cap: int) -> bytes:
-    try:
-        with os.fdopen(open_regular(path), "rb") as stream:
-            data = stream.read(cap + 1)
-    except (SubjectError, OSError) as error:
-        raise EvidenceError(f"cannot be read as part of a bundle: {error}") from error
-    if len(data) > cap:
-        raise EvidenceError(f"{path}: longer than {cap} bytes; refused")
-    return data
-
-
 def verify_files(
-    files: Mapping[str, bytes], *, trusted: Sequence[TrustedKeys], now: datetime, source: str
+    files: Mapping[str, bytes],
+    *,
+    trusted: Sequence[TrustedKeys],
+    now: datetime,
+    source: str,
+    under: TrustPolicy | None = None,
+    ever: bool = False,
 ) -> Verified:
     """Verify the files of a bundle by themselves; no subject is looked up.
+
+    Args:
+        files: By name.
+        trusted: Whose signature counts, where no trust policy says so.
+        now: The time, with its offset from UTC.
+        source: What the bundle is called in messages.
+        under: The trust policy.
+        ever: Ask what it came to while its waivers were in force, instead of now.
 
     Raises:
         EvidenceError: Anything at all is wrong.
     """
     at = f"{source}/{VERDICT_FILE}"
-    payload, signer = dsse.verify(_part(files, VERDICT_FILE, source), trusted, source=at)
+    gates = trusted if under is None else under.holders("gate")
+    payload, signer = dsse.verify(_part(files, VERDICT_FILE, source), gates, source=at)
     summary, statement = from_vsa(payload, source=at)
     _manifest(files, summary, source)
     evidence = _evidence(files, summary, signer, source)
-    if moment(summary.issued, field="issued") > now + _CLOCKS_DIFFER:
+    issued = moment(summary.issued, field="issued")
+    if issued > now + CLOCKS_DIFFER:
         raise EvidenceError(f"{at}: issued {summary.issued}, in the future; is the clock right?")
     if PDF_FILE in files:
         from .pdf import verify_pdf
 
         verify_pdf(files[PDF_FILE], certificate=signer.certificate, envelope=files[EVIDENCE_FILE])
     entry = entry_of(evidence, summary, files)
-    proof, checkpoint = _logged(_part(files, PROOF_FILE, source), entry, trusted, source)
+    proof, checkpoint = verify_proof(
+        _part(files, PROOF_FILE, source), entry, gates, source=f"{source}/{PROOF_FILE}"
+    )
+    planned = _planned(files, evidence, gates, (proof, checkpoint), source)
+    standing = shown = None
+    if under is not None:
+        shown = _shown(files, under, source)
+        under.refuse_revoked(signer, said=issued, shown=shown)
+        digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        standing = stand(
+            Looked(files, digests, evidence, summary, under, shown, None if ever else now, source)
+        )
     return Verified(
         evidence=evidence,
         envelope=files[EVIDENCE_FILE],
@@ -157,7 +180,46 @@ def verify_files(
         index=proof.index,
         files=dict(files),
         root=None,
+        standing=standing,
+        timestamp=shown,
+        planned=planned,
     )
+
+
+def _shown(files: Mapping[str, bytes], under: TrustPolicy, source: str) -> datetime | None:
+    """Return when an authority of the trust policy saw the verdict."""
+    if TIMESTAMP_FILE not in files or not under.timestamp_authorities:
+        return None
+    from .timestamp import verify_timestamp
+
+    return verify_timestamp(
+        files[TIMESTAMP_FILE],
+        files[VERDICT_FILE],
+        authorities=under.timestamp_authorities,
+        source=f"{source}/{TIMESTAMP_FILE}",
+    )
+
+
+def _planned(
+    files: Mapping[str, bytes],
+    evidence: Evidence,
+    gates: Sequence[TrustedKeys],
+    logged: tuple[Proof, Checkpoint],
+    source: str,
+) -> SignedPlan | None:
+    """Demand that a plan is that of this evidence, and stands in the same log before it."""
+    if PLAN_FILE not in files:
+        return None
+    at = f"{source}/{PLAN_FILE}"
+    payload, _ = dsse.verify(files[PLAN_FILE], gates, source=at)
+    plan = from_plan(payload, source=at)
+    refuse_other_plan(plan, evidence)
+    entry = plan_entry(plan, hashlib.sha256(files[PLAN_FILE]).hexdigest())
+    at = f"{source}/{PLAN_PROOF_FILE}"
+    proof, checkpoint = verify_proof(_part(files, PLAN_PROOF_FILE, source), entry, gates, source=at)
+    if checkpoint.origin != logged[1].origin or proof.index >= logged[0].index:
+        raise EvidenceError(f"{at}: the plan does not stand before the verdict in the same log")
+    return plan
 
 
 def _part(files: Mapping[str, bytes], name: str, source: str) -> bytes:
@@ -169,7 +231,10 @@ def _part(files: Mapping[str, bytes], name: str, source: str) -> bytes:
 def _manifest(files: Mapping[str, bytes], summary: Summary, source: str) -> None:
     """Demand exactly the files that the verdict names, byte for byte."""
     named = dict(summary.files)
-    if surplus := sorted(set(files) - set(named) - {VERDICT_FILE, PROOF_FILE}):
+    own = {VERDICT_FILE, PROOF_FILE, TIMESTAMP_FILE}
+    if surplus := sorted(
+        name for name in set(files) - set(named) - own if not LATER_FILE.fullmatch(name)
+    ):
         raise EvidenceError(f"{source}: the verdict names no {surplus[0]}; it was added later")
     for name, sha256 in named.items():
         if hashlib.sha256(_part(files, name, source)).hexdigest() != sha256:
@@ -197,33 +262,3 @@ def _evidence(
                 f"{source}: verdict and evidence disagree about {field.replace('_', ' ')}"
             )
     return evidence
-
-
-def _logged(
-    data: bytes, entry: Entry, trusted: Sequence[TrustedKeys], source: str
-) -> tuple[Proof, Checkpoint]:
-    """Demand a proof that exactly this verdict is in a log which a trusted key signed."""
-    at = f"{source}/{PROOF_FILE}"
-    try:
-        proof = Proof.model_validate(parse_json(data, source=at, limit=_CAPS[PROOF_FILE]))
-        hashes = [bytes.fromhex(h) for h in proof.hashes]
-    except (ValidationError, ValueError) as error:
-        raise EvidenceError(f"{at}: not a log proof ({error})") from error
-    if canonical(proof) != data:
-        raise EvidenceError(f"{at}: not a log proof as the gate writes it")
-    leaf = proof.leaf.encode("utf-8")
-    if read_entry(leaf, source=at) != entry:
-        raise EvidenceError(f"{at}: proves the log entry of another verdict")
-    if proof.checkpoint is None:
-        raise EvidenceError(f"{at}: the log entry was not signed")
-    checkpoint, _ = verify_note(proof.checkpoint, trusted, source=at)
-    if checkpoint.size != proof.size:
-        raise EvidenceError(f"{at}: the checkpoint is of a log of another size")
-    root = bytes.fromhex(checkpoint.root)
-    try:
-        merkle.verify_inclusion(
-            merkle.leaf_hash(leaf), index=proof.index, size=proof.size, proof=hashes, expected=root
-        )
-    except EvidenceError as error:
-        raise EvidenceError(f"{at}: {error}") from error
-    return proof, checkpoint

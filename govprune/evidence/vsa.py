@@ -21,9 +21,15 @@ VSA_TYPE = "https://slsa.dev/verification_summary/v1"
 VERIFIER = "urn:govprune:gate"
 EVIDENCE_FILE = "evidence.dsse.json"
 PDF_FILE = "card.pdf"
-NAMED_FILES = (EVIDENCE_FILE, "card.html", PDF_FILE, "README.txt")
-"""Files of a bundle that the statement names; only the PDF may be missing."""
+PLAN_FILE, PLAN_PROOF_FILE = "plan.dsse.json", "plan-proof.json"
+PRODUCER_FILE = "producer.dsse.json"
+OPTIONAL_FILES = (PDF_FILE, PLAN_FILE, PLAN_PROOF_FILE, PRODUCER_FILE)
+NAMED_FILES = (
+    EVIDENCE_FILE, "card.html", PDF_FILE, "README.txt", PLAN_FILE, PLAN_PROOF_FILE, PRODUCER_FILE
+)  # fmt: skip
+"""Files of a bundle that the statement names; of these, OPTIONAL_FILES may be missing."""
 VERDICT_FILE, PROOF_FILE = "verdict.dsse.json", "proof.json"
+TIMESTAMP_FILE = "timestamp.tsr"
 
 _HEX = r"^[0-9a-f]{64}$"
 
@@ -134,7 +140,7 @@ def from_vsa(payload: bytes, *, source: str) -> tuple[Summary, dict[str, Any]]:
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise EvidenceError(f"{source}: not a verdict of govprune ({error!r})") from error
     names = [name for name, _ in summary.files]
-    wanted = [name for name in NAMED_FILES if name in names or name != PDF_FILE]
+    wanted = [name for name in NAMED_FILES if name in names or name not in OPTIONAL_FILES]
     if names != wanted:
         raise EvidenceError(f"{source}: names the files {names}, expected {wanted}")
     # Written again and compared: no field unread, none in two places that disagree.

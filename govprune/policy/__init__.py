@@ -5,9 +5,12 @@ from .load import PolicySource, load, schema
 from .plan import Plan, Question, charged_alpha, make_plan, refuse_finer_slices
 from .rules import Policy, Rule
 from .verdict import Result, Verdict, decide
+from .waivers import Judged, Outcome, Waiver, pessimistic_end, refusal_of, waive
 
 __all__ = [
     "Finding",
+    "Judged",
+    "Outcome",
     "Plan",
     "Policy",
     "PolicySource",
@@ -16,11 +19,15 @@ __all__ = [
     "Rule",
     "Status",
     "Verdict",
+    "Waiver",
     "charged_alpha",
     "decide",
     "judge",
     "load",
     "make_plan",
+    "pessimistic_end",
+    "refusal_of",
     "refuse_finer_slices",
     "schema",
+    "waive",
 ]

@@ -9,7 +9,7 @@ from sealed import NOW, World, sha256
 
 from govprune import promotion
 from govprune.errors import EvidenceError, PromotionRefused
-from govprune.evidence.verify import read_bundle
+from govprune.evidence.bundle_folder import read_bundle
 from govprune.promotion import promote, rollback, verify_served
 from govprune.registries.local import LocalRegistry
 from govprune.registries.store import Store

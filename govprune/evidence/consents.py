@@ -1,0 +1,135 @@
+"""What people sign about evidence: that a candidate is theirs, that they approve, what they waive.
+
+Each is an in-toto statement in an envelope of its own, in a file of its own beside the verdict.
+It names the evidence by digest: any change to that, and it says nothing.
+"""
+
+import hashlib
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StrictBool, StrictStr, ValidationError
+
+from ..errors import EvidenceError
+from ..policy.waivers import Waiver
+from ..records import Record, canonical, refusal, to_json
+from .statement import STATEMENT_TYPE, statement_of
+from .vsa import moment
+
+APPROVAL_TYPE = "urn:govprune:approval:v1"
+WAIVER_TYPE = "urn:govprune:waiver:v1"
+PRODUCER_TYPE = "urn:govprune:producer:v1"
+LATER_FILE = re.compile(r"(approval|waiver)-[0-9a-f]{16}\.dsse\.json")
+"""Names of files that may be added to a bundle after its verdict."""
+
+Hex = Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")]
+Because = Annotated[StrictStr, Field(min_length=8, max_length=1000)]
+
+
+class Approval(Record):
+    """One person has looked at the evidence and wants this candidate to serve."""
+
+    evidence_sha256: Hex
+    """Of evidence.dsse.json."""
+    verdict_sha256: Hex
+    """Of verdict.dsse.json."""
+    because: Because
+    time: StrictStr
+    """RFC 3339, UTC."""
+
+
+class SignedWaiver(Record):
+    """One person answers for one finding, for a while."""
+
+    evidence_sha256: Hex
+    verdict_sha256: Hex
+    candidate: Hex
+    """What was judged, by its digest."""
+    policy_sha256: Hex
+    waiver: Waiver
+    later: StrictBool = False
+    """Whether it also holds for later evidence of the same candidate under the same policy, as
+    long as that is no worse than what is accepted."""
+    because: Because
+    time: StrictStr
+    expires: StrictStr
+
+
+class Producer(Record):
+    """Whoever made a candidate says so."""
+
+    candidate: Hex
+    """The digest of the file, or of the folder's manifest."""
+    name: Annotated[StrictStr, Field(min_length=1, max_length=400)]
+    """What the file was called; for people."""
+    time: StrictStr
+
+
+Consent = Approval | SignedWaiver | Producer
+_TYPES: dict[str, type[Approval] | type[SignedWaiver] | type[Producer]] = {
+    APPROVAL_TYPE: Approval,
+    WAIVER_TYPE: SignedWaiver,
+    PRODUCER_TYPE: Producer,
+}
+
+
+def to_consent(consent: Consent) -> bytes:
+    """Return the in-toto statement as canonical JSON bytes."""
+    kind = next(name for name, record in _TYPES.items() if isinstance(consent, record))
+    return canonical(
+        {
+            "_type": STATEMENT_TYPE,
+            "subject": _subjects(consent),
+            "predicateType": kind,
+            "predicate": to_json(consent),
+        }
+    )
+
+
+def from_consent(payload: bytes, kind: str, *, source: str) -> Consent:
+    """Read the statement back from bytes whose signature has been verified.
+
+    Raises:
+        EvidenceError: It is not written exactly as `to_consent` writes.
+    """
+    statement = statement_of(payload, kind, source=source)
+    try:
+        consent: Consent = _TYPES[kind].model_validate(statement["predicate"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise EvidenceError(f"{source}: {field}: {refusal(first)}") from error
+    if to_consent(consent) != payload:
+        raise EvidenceError(f"{source}: the statement contradicts itself or has unknown fields")
+    moment(consent.time, field=f"{source}: time")
+    if isinstance(consent, SignedWaiver):
+        moment(consent.expires, field=f"{source}: expires")
+    return consent
+
+
+def kind_of(name: str) -> str:
+    """Return the predicate type that a file of this name must have."""
+    return APPROVAL_TYPE if name.startswith("approval-") else WAIVER_TYPE
+
+
+def file_of(envelope: bytes, kind: Literal["approval", "waiver"]) -> str:
+    """Return what an envelope is called in a bundle."""
+    return f"{kind}-{hashlib.sha256(envelope).hexdigest()[:16]}.dsse.json"
+
+
+def in_force(waiver: SignedWaiver, now: datetime | None) -> bool:
+    """Whether a waiver has begun and not ended; without a time, whether it ever could."""
+    start, end = moment(waiver.time, field="time"), moment(waiver.expires, field="expires")
+    return start < end and (now is None or now <= end)
+
+
+def _subjects(consent: Consent) -> list[dict[str, Any]]:
+    if isinstance(consent, Producer):
+        named = [(consent.name, consent.candidate)]
+    else:
+        named = [
+            ("evidence.dsse.json", consent.evidence_sha256),
+            ("verdict.dsse.json", consent.verdict_sha256),
+        ]
+    return [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in named]
