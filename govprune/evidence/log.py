@@ -1,8 +1,9 @@
 """The log: every verdict ever given here, in order. It grows and does nothing else.
 
 A Merkle tree over the entries (RFC 6962) with signed checkpoints. SQLite holds the entries and
-the last checkpoint; the file `checkpoint` holds a copy, to be kept elsewhere. Before anything is
-appended the whole log is checked, so a gate never signs a log that was truncated or edited.
+the last checkpoint; the file `checkpoint` holds a copy, to be kept elsewhere, and `tile/` holds
+the entries as plain files. Before anything is appended the whole log is checked, so a gate never
+signs a log that was truncated or edited.
 """
 
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from ..errors import EvidenceError, InputError
 from ..records import canonical
-from . import ledger, merkle
+from . import ledger, merkle, tiles
 from .entry import Entry, Leaf, Proof, read_entry
 from .keys import SigningKeys, TrustedKeys
 from .note import Checkpoint, read_note, sign_note, verify_note
@@ -87,7 +88,9 @@ class Log:
                     f"judged as attempt {attempt}, but the log {self.path} counts {now} by now: "
                     "other candidates were judged on the same data. Run the gate again."
                 )
+            tiles.refuse_forked(self.path, hashes)
             hashes.append(merkle.leaf_hash(leaf))
+            tiles.refuse_forked(self.path, hashes)
             size, note = len(hashes), None
             if keys is not None:
                 root = merkle.root(hashes).hex()
@@ -96,6 +99,9 @@ class Log:
             db.execute(
                 "INSERT INTO leaves VALUES (?, ?, ?, ?, ?, ?)", (size - 1, leaf, *_columns(entry))
             )
+        # Never behind the checkpoint that promises them.
+        entries = (*state.entries, entry)
+        tiles.write(self.path, hashes, lambda position: canonical(entries[position]))
         if note is not None:
             self._publish(note)
         proof = merkle.inclusion_proof(hashes, size - 1)

@@ -34,6 +34,15 @@ def root(hashes: Sequence[bytes]) -> bytes:
     return level[0]
 
 
+def full_roots(hashes: Sequence[bytes], width: int) -> list[bytes]:
+    """Return the root over each complete run of `width` hashes; `width` is a power of two.
+
+    What does not fill a run is left out: it has no place in the level above yet.
+    """
+    whole = len(hashes) - len(hashes) % width
+    return [root(hashes[i : i + width]) for i in range(0, whole, width)]
+
+
 def inclusion_proof(hashes: Sequence[bytes], index: int) -> tuple[bytes, ...]:
     """Return the sibling hashes from leaf `index` up to the root."""
     if not 0 <= index < len(hashes):
