@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PANGO := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
-TOOLS := poppler-utils qpdf
+TOOLS := poppler-utils qpdf default-jdk-headless libjaxb-java
 
 .PHONY: help demo test check format install system characteristics clean
 
@@ -36,7 +36,8 @@ demo: $(STAMP)
 	@echo "        (first: source $(BIN)/activate)"
 
 test: $(STAMP)
-	@command -v pdfsig >/dev/null && command -v qpdf >/dev/null || \
+	@command -v pdfsig >/dev/null && command -v qpdf >/dev/null && \
+	  command -v javac >/dev/null && test -e /usr/share/java/jaxb-runtime.jar || \
 	  { echo "The tests check the card with real PDF tools. Next: apt-get install $(TOOLS) (or: make system)"; exit 2; }
 	@# One thread each: two test processes with two threads each wait for one another.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal

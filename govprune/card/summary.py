@@ -31,7 +31,9 @@ def found(facts: Facts, *, taken: int = 0) -> Table:
         and f.question.metric in ("accuracy-change", "harm-flip-rate")
         and f not in failing + others
     ]
-    chosen = _fitting(failing + others + headline, room)
+    # Where nothing is wrong and nothing is usual, what came closest to its bound.
+    shown = failing + others + headline or list(facts.worst_first)[:_MIN_FOUND]
+    chosen = _fitting(shown, room)
     more = len(facts.evidence.verdict.findings) - len(chosen)
     return Table(
         caption="What was found",
