@@ -194,6 +194,10 @@ class Job(Record):
     """A policy file, or the name of a pack that ships."""
     key: Text | None = None
     """Signing key, made by `govprune keys new`."""
+    producer: Text | None = None
+    """Statement of who made the candidate, written by `govprune attest`."""
+    timestamp: Text | None = None
+    """Address of an authority (RFC 3161) that is asked for its time over the verdict."""
     out: Text = "runs"
     """Folder that bundles are written into."""
     log: Text = ".govprune/log"

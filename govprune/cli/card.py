@@ -5,17 +5,23 @@ from pathlib import Path
 
 import click
 
+from . import trusting
+
 
 @click.command(name="card")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True,
               help="File to write: .html or .pdf (an unsigned copy).")  # fmt: skip
-@click.option("--key", "keys", type=click.Path(path_type=Path), multiple=True,
-              help="Public key to trust; by default those this account trusts.")  # fmt: skip
-def command(bundle: Path, out: Path, keys: tuple[Path, ...]) -> int:
+@trusting.options
+def command(
+    bundle: Path,
+    out: Path,
+    key: tuple[Path, ...],
+    trust: Path | None,
+    root_key: tuple[Path, ...],
+) -> int:
     """Render the card of BUNDLE again, for reading. The signed card stays the one in the bundle."""
     from ..errors import InputError
-    from ..evidence.account import trusted
     from ..evidence.verify import verify_bundle
     from ..gate import render_card
 
@@ -23,7 +29,9 @@ def command(bundle: Path, out: Path, keys: tuple[Path, ...]) -> int:
         raise InputError(f"{out}: give a file that ends in .html or .pdf")
     if out.exists():
         raise InputError(f"{out}: exists already; choose another file")
-    verified = verify_bundle(bundle, trusted=trusted(keys), root=bundle, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    gates, under = trusting.whom(key, trust, root_key, now)
+    verified = verify_bundle(bundle, trusted=gates, root=bundle, now=now, under=under)
     notes: list[str] = []
     signer = f"{verified.signer.owner}, key {verified.signer.key_id[:16]} (this copy is not signed)"
     files = render_card(verified.evidence, verified.envelope, None, notes, signer=signer)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import output
+from . import output, trusting
 from .counted import METHODS, counted
 
 if TYPE_CHECKING:
     from ..evidence.statement import Evidence
+    from ..evidence.verify import Verified
     from ..measurements import Measurement
     from ..policy import Finding, Rule
 
@@ -34,14 +35,15 @@ ORDER = {"fail": 0, "not_measured": 1, "inconclusive": 2, "pass": 3}
 @click.option(
     "--policy", "policy_name", help="Explain this policy file or pack instead of a bundle."
 )
-@click.option("--key", "keys", type=click.Path(path_type=Path), multiple=True,
-              help="Public key to trust; by default those this account trusts.")  # fmt: skip
+@trusting.options
 @click.option("--verbose", "-v", is_flag=True, help="Show every finding of a rule in full.")
 def command(
     bundle: str | None,
     rule: str | None,
     policy_name: str | None,
-    keys: tuple[Path, ...],
+    key: tuple[Path, ...],
+    trust: Path | None,
+    root_key: tuple[Path, ...],
     verbose: bool,
 ) -> int:
     """Explain RULE of BUNDLE: requirement, numbers, method, and what would change the verdict.
@@ -50,6 +52,7 @@ def command(
     no bundle: what each rule asks, why, and where its number comes from.
     """
     from ..errors import InputError
+    from ..evidence.verify import verify_bundle
 
     if policy_name is not None:
         if rule is not None:
@@ -57,7 +60,10 @@ def command(
         return _policy(policy_name, bundle)
     if bundle is None:
         raise InputError("name a BUNDLE, or a policy with --policy PACK")
-    return _bundle(Path(bundle), rule, keys, verbose=verbose)
+    now = datetime.now(UTC)
+    gates, under = trusting.whom(key, trust, root_key, now)
+    found = verify_bundle(Path(bundle), trusted=gates, root=Path(bundle), now=now, under=under)
+    return _bundle(found, rule, verbose=verbose)
 
 
 def _policy(name: str, wanted: str | None) -> int:
@@ -81,12 +87,10 @@ def _policy(name: str, wanted: str | None) -> int:
     return 0
 
 
-def _bundle(path: Path, wanted: str | None, keys: tuple[Path, ...], *, verbose: bool) -> int:
+def _bundle(found: "Verified", wanted: str | None, *, verbose: bool) -> int:
     from ..errors import InputError
-    from ..evidence.account import trusted
-    from ..evidence.verify import verify_bundle
 
-    evidence = verify_bundle(path, trusted=trusted(keys), root=path, now=datetime.now(UTC)).evidence
+    evidence = found.evidence
     by_id = {r.id: r for r in evidence.policy.rules}
     if wanted is not None and wanted not in by_id:
         raise InputError(f"no rule '{wanted}'. This bundle has: {', '.join(by_id)}")

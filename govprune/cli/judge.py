@@ -6,20 +6,21 @@ from pathlib import Path
 
 import click
 
-from . import output, terminal
+from . import output, terminal, trusting
 
 
 @click.command(name="judge")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--policy", "policy_name", required=True, help="Policy file or pack to judge under.")
-@click.option("--key", "keys", type=click.Path(path_type=Path), multiple=True,
-              help="Public key to trust; by default those this account trusts.")  # fmt: skip
+@trusting.options
 @click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text")
 @click.option("--verbose", "-v", is_flag=True, help="Show every finding, also those that pass.")
 def command(
     bundle: Path,
     policy_name: str,
-    keys: tuple[Path, ...],
+    key: tuple[Path, ...],
+    trust: Path | None,
+    root_key: tuple[Path, ...],
     kind: str,
     verbose: bool,
 ) -> int:
@@ -29,14 +30,15 @@ def command(
     does not hold is "not measured", which never passes.
     """
     from .. import policy
-    from ..evidence.account import trusted
     from ..evidence.verify import verify_bundle
     from ..frameworks import check_controls
 
     chosen = policy.load(policy_name, root=Path.cwd()).policy
     check_controls(chosen)
     # The models may be long gone or replaced: the archive is what is judged.
-    verified = verify_bundle(bundle, trusted=trusted(keys), root=bundle, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    gates, under = trusting.whom(key, trust, root_key, now)
+    verified = verify_bundle(bundle, trusted=gates, root=bundle, now=now, under=under)
     evidence = verified.evidence
     policy.refuse_finer_slices(chosen, evidence.policy)
     plan = policy.make_plan(chosen, evidence.profile, attempt=evidence.plan.attempt)

@@ -7,14 +7,15 @@ import click
 from pydantic import ValidationError
 
 from ..errors import EvidenceError
-from ..evidence.account import trusted
+from ..evidence.bundle_folder import read_bundle
 from ..evidence.entry import Proof
+from ..evidence.key_files import load_signing_keys
 from ..evidence.log import Log
 from ..evidence.note import read_note
-from ..evidence.bundle_folder import read_bundle
 from ..evidence.vsa import PROOF_FILE
 from ..promotion import promote
 from ..registries.local import parse_target
+from . import trusting
 from .verify import REGISTRY
 
 LOG = Path(".govprune/log")
@@ -25,19 +26,23 @@ LOG = Path(".govprune/log")
 @click.option("--to", "to", required=True, metavar="NAME[@ALIAS]", help="Alias: champion.")
 @click.option("--registry", type=click.Path(path_type=Path, file_okay=False), default=REGISTRY,
               show_default=True)  # fmt: skip
-@click.option("--key", "key", multiple=True, type=click.Path(path_type=Path),
-              help="Public key file to trust; without it, those this account trusts.")  # fmt: skip
+@trusting.options
 @click.option("--files", type=click.Path(path_type=Path, exists=True, file_okay=False),
               help="Folder of the job, where the candidate lies.")  # fmt: skip
 @click.option("--policy-sha256", metavar="HEX",
               help="Pin this policy from now on; needed when the policy changes.")  # fmt: skip
 @click.option("--log", type=click.Path(path_type=Path, exists=True, file_okay=False),
               help=f"The gate's log; {LOG} is used if it is the one the bundle is in.")  # fmt: skip
+@click.option("--registrar-key", type=click.Path(path_type=Path),
+              help="Signs the move, where the trust policy names registrars.")  # fmt: skip
 def command(
     bundle: Path,
     to: str,
     registry: Path,
     key: tuple[Path, ...],
+    trust: Path | None,
+    root_key: tuple[Path, ...],
+    registrar_key: Path | None,
     files: Path | None,
     policy_sha256: str | None,
     log: Path | None,
@@ -49,16 +54,20 @@ def command(
     name, alias = parse_target(to)
     if log is None and _is_log_of(bundle):
         log = LOG
+    now = datetime.now(UTC)
+    gates, under = trusting.whom(key, trust, root_key, now)
     moved = promote(
         bundle,
         name=name,
         alias=alias,
         registry=registry,
-        trusted=trusted(key),
+        trusted=gates,
         root=files,
         policy_sha256=policy_sha256,
         log=log,
-        now=datetime.now(UTC),
+        now=now,
+        under=under,
+        keys=load_signing_keys(registrar_key) if registrar_key else None,
     )
     if log is None:
         click.echo("no log was looked at: a newer verdict against this candidate is not excluded")

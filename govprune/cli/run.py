@@ -32,6 +32,17 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be asked; run and write nothing.")
 @click.option(
+    "--plan-only",
+    is_flag=True,
+    help="Sign and log what would be asked, before anything is measured; then: run --plan FOLDER.",
+)
+@click.option(
+    "--plan",
+    "plan",
+    type=click.Path(path_type=Path),
+    help="Folder of a plan signed before: the run must be what it says.",
+)
+@click.option(
     "--unsafe-unsigned", is_flag=True, help="Write a bundle nobody signed or can promote."
 )
 @click.option(
@@ -48,6 +59,8 @@ def command(
     step_command: str | None,
     pdf: bool,
     dry_run: bool,
+    plan_only: bool,
+    plan: Path | None,
     unsafe_unsigned: bool,
     unsafe_load: bool,
     kind: str,
@@ -62,11 +75,17 @@ def command(
     With --predictions no model and no job file are needed: any framework, vendor model or
     benchmark log can be gated from a table of answers; --policy is then needed.
     """
-    from ..gate import plan_only, run
+    from ..gate import plan_only as asked
+    from ..gate import run, sign_plan
 
     source = predictions.job_of(given, policy=policy_name, out=out) or job
     if dry_run:
-        _show_plan(plan_only(source, policy_name=policy_name), kind)
+        _show_plan(asked(source, policy_name=policy_name), kind)
+        return 0
+    if plan_only:
+        signed, place = sign_plan(source, out=out, key=key, policy_name=policy_name)
+        click.echo(f"{place}: the plan of {signed.name}, signed {signed.time} and in the log")
+        click.echo(output.next_steps(f"govprune run --plan {place}"))
         return 0
     with output.progress_bar() as progress:
         gated = run(
@@ -78,6 +97,7 @@ def command(
             policy_name=policy_name,
             command=step_command,
             pdf=pdf,
+            plan=plan,
             progress=progress,
         )
     for note in gated.notes:

@@ -10,18 +10,21 @@ from typing import Any
 import click
 
 from ..errors import InputError
-from ..evidence.account import trusted
+from ..evidence.consents import LATER_FILE, Approval, Producer, SignedWaiver
 from ..evidence.keys import TrustedKeys
+from ..evidence.standing import Said
+from ..evidence.trust import TrustPolicy
 from ..evidence.verify import Verified, verify_bundle
+from ..evidence.vsa import PRODUCER_FILE, written
 from ..subjects import Subject
+from . import trusting
 
 REGISTRY = Path(".govprune/registry")
 
 
 @click.command()
 @click.argument("target")
-@click.option("--key", "key", multiple=True, type=click.Path(path_type=Path),
-              help="Public key file to trust; without it, those this account trusts.")  # fmt: skip
+@trusting.options
 @click.option("--files", type=click.Path(path_type=Path, exists=True, file_okay=False),
               help="Folder of the job, to hash models and data again.")  # fmt: skip
 @click.option("--registry", type=click.Path(path_type=Path, file_okay=False), default=REGISTRY,
@@ -33,6 +36,8 @@ REGISTRY = Path(".govprune/registry")
 def command(
     target: str,
     key: tuple[Path, ...],
+    trust: Path | None,
+    root_key: tuple[Path, ...],
     files: Path | None,
     registry: Path,
     log: Path | None,
@@ -42,13 +47,13 @@ def command(
 
     Exit code 0: it is genuine, whatever the verdict says. 4: do not rely on it.
     """
-    keys = trusted(key)
     now = datetime.now(UTC)
+    keys, under = trusting.whom(key, trust, root_key, now)
     restored = False
     if os.path.lexists(target):
-        found = verify_bundle(Path(target), trusted=keys, root=files, now=now)
+        found = verify_bundle(Path(target), trusted=keys, root=files, now=now, under=under)
     else:
-        found, restored = _served(target, registry, keys, now)
+        found, restored = _served(target, registry, keys, under, now)
     length = _check_log(found, log, keys)
     if form == "json":
         values = _values(found, now, length) | {"serves_baseline": restored}
@@ -60,7 +65,11 @@ def command(
 
 
 def _served(
-    target: str, registry: Path, keys: tuple[TrustedKeys, ...], now: datetime
+    target: str,
+    registry: Path,
+    keys: tuple[TrustedKeys, ...],
+    under: TrustPolicy | None,
+    now: datetime,
 ) -> tuple[Verified, bool]:
     from ..promotion import verify_served
     from ..registries.local import parse_target
@@ -68,7 +77,7 @@ def _served(
     if "@" not in target:
         raise InputError(f"{target}: no such bundle; give its folder, or NAME@ALIAS")
     name, alias = parse_target(target)
-    served = verify_served(registry, name=name, alias=alias, trusted=keys, now=now)
+    served = verify_served(registry, name=name, alias=alias, trusted=keys, now=now, under=under)
     return served.verified, served.baseline
 
 
@@ -96,11 +105,43 @@ def _lines(found: Verified, length: int | None) -> Iterator[str]:
     yield f"log        entry {found.index + 1} of {at.size} in {at.origin}, signed"
     if length is not None:
         yield f"log        all {length} entries checked: nothing cut off, nothing edited"
+    yield from _standing(found)
     for subject in found.checked:
         yield f"hashed     {_named(subject)}: unchanged"
     for subject in found.absent:
         pack = subject.name.startswith("pack:")
         yield f"{'shipped   ' if pack else 'not here  '} {_named(subject)}"
+
+
+def _standing(found: Verified) -> Iterator[str]:
+    """Say what people signed beside the verdict, and what of it counts."""
+    if found.planned is not None:
+        yield f"plan       signed {found.planned.time}, and in the log before the verdict"
+    if found.timestamp is not None:
+        yield f"time       an authority saw the verdict on {written(found.timestamp)}"
+    if found.standing is None:
+        for name in sorted(n for n in found.files if LATER_FILE.fullmatch(n) or n == PRODUCER_FILE):
+            yield f"not judged {name}: whether it counts, a trust policy says (--trust)"
+        return
+    for said in found.standing.said:
+        what = {Approval: "approved", SignedWaiver: "waived", Producer: "produced"}[
+            type(said.consent)
+        ]
+        end = f": {said.idle}" if said.idle is not None else ""
+        yield f"{what:<10} by {said.by.owner}" + (f" DOES NOT COUNT{end}" if end else _what(said))
+    for what in found.standing.lacks:
+        yield f"lacks      {what}"
+
+
+def _what(said: Said) -> str:
+    if isinstance(said.consent, SignedWaiver):
+        waiver = said.consent.waiver
+        label = f", class {waiver.label}" if waiver.label is not None else ""
+        return (
+            f": {waiver.rule} ({waiver.slice}{label}) down to {waiver.worst:g}, "
+            f"until {said.consent.expires}: {said.consent.because}"
+        )
+    return f": {said.consent.because}" if isinstance(said.consent, Approval) else ""
 
 
 def _baseline(found: Verified) -> str:
@@ -117,12 +158,16 @@ def _last(found: Verified, now: datetime) -> str:
     candidate = f"{first[0]} sha256 {first[1][:16]}…" + f" and its {len(rest)} files" * bool(rest)
     expired = now > said.expires_at
     until = f"EXPIRED on {said.expires}" if expired else f"until {said.expires}"
-    meaning = {
+    meanings = {
         "PASSED": f"may be promoted {until}" if not expired else f"{until}: run the gate again",
         "FAILED": "the evidence is genuine, and it says no",
         "UNDECIDED": "the evidence is genuine, and it does not suffice to say yes",
-    }[said.result]
-    return f"VERIFIED {said.result}  {candidate}, attempt {said.attempt}: {meaning}"
+    }
+    meanings["PASSED WITH WAIVER"] = meanings["PASSED"]
+    meaning = meanings[found.result]
+    if found.standing is not None and found.standing.lacks and not expired:
+        meaning = "genuine, but may not be promoted yet: it lacks what is named above"
+    return f"VERIFIED {found.result}  {candidate}, attempt {said.attempt}: {meaning}"
 
 
 def _named(subject: Subject) -> str:
@@ -133,7 +178,8 @@ def _values(found: Verified, now: datetime, length: int | None) -> dict[str, Any
     said = found.summary
     return {
         "verified": True,
-        "result": said.result,
+        "result": found.result,
+        "verdict": said.result,
         "job": said.job,
         "attempt": said.attempt,
         "candidate": [{"name": name, "sha256": sha256} for name, sha256 in said.candidate],
@@ -152,6 +198,20 @@ def _values(found: Verified, now: datetime, length: int | None) -> dict[str, Any
             "size": found.checkpoint.size,
             "entries_checked": length,
         },
+        "planned": None if found.planned is None else found.planned.time,
+        "timestamp": None if found.timestamp is None else written(found.timestamp),
+        "said": [
+            {
+                "file": s.file,
+                "by": s.by.owner,
+                "key": s.by.key_id,
+                "counts": s.idle is None,
+                "why_not": s.idle,
+                "statement": s.consent.model_dump(mode="json"),
+            }
+            for s in (found.standing.said if found.standing else ())
+        ],
+        "lacks": list(found.standing.lacks) if found.standing else [],
         "hashed": [subject.model_dump() for subject in found.checked],
         "not_here": [subject.model_dump() for subject in found.absent],
     }

@@ -25,6 +25,7 @@ from .vsa import (
     EVIDENCE_FILE,
     NAMED_FILES,
     PROOF_FILE,
+    TIMESTAMP_FILE,
     VERDICT_FILE,
     Summary,
     candidate_of,
@@ -72,6 +73,8 @@ def seal(
     out: Path,
     log: Log,
     trusted: Sequence[TrustedKeys] = (),
+    extra: Mapping[str, bytes] | None = None,
+    timestamp: Callable[[bytes], bytes | None] | None = None,
 ) -> Path:
     """Sign the evidence, log the verdict, and write the bundle.
 
@@ -82,6 +85,8 @@ def seal(
         out: Where the bundle shall lie; must not exist.
         log: Where the verdict is entered.
         trusted: Earlier gates whose log may be continued (after a change of keys).
+        extra: Further files that the verdict names: a signed plan, a producer's statement.
+        timestamp: Gets an authority's token over the verdict; None where it could not.
 
     Returns:
         `out`.
@@ -97,8 +102,11 @@ def seal(
     if card.pdf is not None:
         files["card.pdf"] = card.pdf
     files["README.txt"] = _readme(evidence, signed=keys is not None)
+    files |= extra or {}
     summary = summarise(evidence, files=_digests(files), nonce=secrets.token_hex(16))
     files[VERDICT_FILE] = dsse.sign(to_vsa(summary), keys)
+    if timestamp is not None and (token := timestamp(files[VERDICT_FILE])) is not None:
+        files[TIMESTAMP_FILE] = token
     try:
         entry = entry_of(evidence, summary, files)
         proof = log.append(entry, keys, attempt=evidence.plan.attempt, trusted=trusted)

@@ -1,6 +1,7 @@
 """A bundle as files: known names, regular files, each read once, none longer than it may be."""
 
 import os
+import secrets
 from pathlib import Path
 
 from ..errors import EvidenceError, InputError, SubjectError
@@ -54,3 +55,28 @@ def _read(path: Path, cap: int) -> bytes:
     if len(data) > cap:
         raise EvidenceError(f"{path}: longer than {cap} bytes; refused")
     return data
+
+
+def add_file(bundle: Path, name: str, data: bytes) -> Path:
+    """Add a file that somebody signed later to a bundle; at once, or not at all.
+
+    Raises:
+        InputError: It is there already, or cannot be written.
+    """
+    place = bundle / name
+    partial = bundle.parent / f".{bundle.name}.{name}.partial-{secrets.token_hex(8)}"
+    try:
+        with partial.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        place.hardlink_to(partial)  # unlike a rename, it replaces nothing
+    except FileExistsError as error:
+        raise InputError(f"{place} exists already; nothing was written") from error
+    except OSError as error:
+        raise InputError(
+            f"{place}: cannot be written ({error.strerror}); nothing was left"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return place

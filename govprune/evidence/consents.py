@@ -7,11 +7,11 @@ It names the evidence by digest: any change to that, and it says nothing.
 import hashlib
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StrictBool, StrictStr, ValidationError
 
-from ..errors import EvidenceError
+from ..errors import EvidenceError, InputError
 from ..policy.waivers import Waiver
 from ..records import Record, canonical, refusal, to_json
 from .statement import STATEMENT_TYPE, statement_of
@@ -72,6 +72,23 @@ _TYPES: dict[str, type[Approval] | type[SignedWaiver] | type[Producer]] = {
     WAIVER_TYPE: SignedWaiver,
     PRODUCER_TYPE: Producer,
 }
+
+
+Made = TypeVar("Made", Approval, SignedWaiver, Producer)
+
+
+def make_consent(record: type[Made], **values: Any) -> Made:
+    """Make a statement of what a person typed.
+
+    Raises:
+        InputError: Names the field that cannot be used.
+    """
+    try:
+        return record.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{field}: {refusal(first)}; nothing was signed") from error
 
 
 def to_consent(consent: Consent) -> bytes:

@@ -109,6 +109,12 @@ def unverified(envelope: bytes, *, source: str) -> bytes:
     return _decode(content["payload"], source)
 
 
+def payload_of(envelope: bytes, *, source: str) -> bytes:
+    """Return the payload of an in-toto statement WITHOUT checking who signed it."""
+    content = _fields(parse_json(envelope, source=source), source)
+    return _decode(content["payload"], source)
+
+
 def signers(envelope: bytes, keys: Sequence[TrustedKeys], *, source: str) -> frozenset[str]:
     """Return which of these keys signed the envelope of a trust policy, by key id.
 

@@ -86,20 +86,32 @@ def plan_entry(plan: SignedPlan, sha256: str) -> PlanEntry:
 
 
 def refuse_other_plan(plan: SignedPlan, evidence: Evidence) -> None:
-    """Demand that the evidence is what was planned: same job, policy, baseline, data and seed.
+    """Demand that the evidence is what was planned.
 
     Raises:
         EvidenceError: Names what differs.
     """
+    differs = differs_from(
+        plan,
+        name=evidence.name,
+        policy_sha256=evidence.plan.policy_sha256,
+        baseline=tried(evidence.subjects, "baseline"),
+        evaluation=tried(evidence.subjects, "evaluation"),
+        seed=evidence.environment.seed,
+    )
+    if differs is not None:
+        raise EvidenceError(f"the plan was signed for another {differs} than the evidence has")
+
+
+def differs_from(
+    plan: SignedPlan, *, name: str, policy_sha256: str, baseline: str, evaluation: str, seed: int
+) -> str | None:
+    """Name the first thing that is not as planned; None where all is."""
     pairs = {
-        "job": (plan.name, evidence.name),
-        "policy": (plan.policy_sha256, evidence.plan.policy_sha256),
-        "baseline": (plan.baseline, tried(evidence.subjects, "baseline")),
-        "evaluation data": (plan.evaluation, tried(evidence.subjects, "evaluation")),
-        "seed": (plan.seed, evidence.environment.seed),
+        "job": (plan.name, name),
+        "policy": (plan.policy_sha256, policy_sha256),
+        "baseline": (plan.baseline, baseline),
+        "evaluation data": (plan.evaluation, evaluation),
+        "seed": (plan.seed, seed),
     }
-    for what, (planned, found) in pairs.items():
-        if planned != found:
-            raise EvidenceError(
-                f"the plan was signed for another {what} than the evidence has; sign a new plan"
-            )
+    return next((what for what, (planned, found) in pairs.items() if planned != found), None)

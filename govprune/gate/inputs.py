@@ -169,10 +169,14 @@ def target(source: JobSource, out: Path | None) -> Path:
     if out is not None:
         refuse_existing(out)
         return out
-    folder = source.root / source.job.out
-    taken = [p.name for p in folder.glob(f"{source.job.name}-*")] if folder.is_dir() else []
-    numbers = [int(name[-4:]) for name in taken if name[-4:].isdigit()]
-    return folder / f"{source.job.name}-{max(numbers, default=0) + 1:04d}"
+    return next_folder(source.root / source.job.out, source.job.name)
+
+
+def next_folder(folder: Path, name: str) -> Path:
+    """Return the folder with the next free number: NAME-0001, NAME-0002, ..."""
+    taken = [p.name for p in folder.glob(f"{name}-*")] if folder.is_dir() else []
+    numbers = [int(found[-4:]) for found in taken if found[-4:].isdigit()]
+    return folder / f"{name}-{max(numbers, default=0) + 1:04d}"
 
 
 def refuse_existing(out: Path) -> None:

@@ -10,8 +10,8 @@ from .. import policy
 from ..catalogue import CHECKS_BY_ID
 from ..data import EvaluationData, Predictions, Scores, with_confidence
 from ..errors import CheckError, GovpruneError, InputError, SubjectError
-from ..evidence.entry import tried
 from ..evidence.account import account_keys
+from ..evidence.entry import tried
 from ..evidence.keys import SigningKeys
 from ..evidence.log import Log
 from ..evidence.statement import Evidence, refuse_other_files
@@ -20,6 +20,7 @@ from ..policy import Plan, PolicySource, Verdict, make_plan
 from .card import render_card
 from .circumstances import assumptions, environment, loaded_unsafely
 from .inputs import ROLES, Inputs, fine_tuning
+from .planned import planned_files, producer_file, timestamps
 
 if TYPE_CHECKING:
     from ..checks import Case
@@ -54,6 +55,18 @@ class Gated:
         return EXIT_CODES[self.verdict.result]
 
 
+@dataclass(frozen=True)
+class Added:
+    """What a bundle shall hold beside evidence and card."""
+
+    plan: Path | None = None
+    """Folder of a plan that was signed before."""
+    producer: Path | None = None
+    """Statement of who made the candidate."""
+    timestamp: str | None = None
+    """Address of an authority that is asked for its time."""
+
+
 def gate(
     inputs: Inputs,
     *,
@@ -62,6 +75,7 @@ def gate(
     log: Path,
     progress: Progress,
     pdf: bool = True,
+    added: Added = Added(),
 ) -> Gated:
     """Score, plan, measure, judge, seal."""
     from ..checks import CHECKS
@@ -74,6 +88,8 @@ def gate(
     wanted = [check for check in CHECKS if check.id in asked]
     total = len(wanted) + 3
     archive = Log(log)
+    notes: list[str] = []
+    extra = _extra(inputs, keys, archive, added)
     progress("scoring both models", 0, total)
     case = _case(inputs)
     _refuse_upside_down(case)
@@ -88,13 +104,20 @@ def gate(
     )  # fmt: skip
     refuse_other_files(evidence)
     progress("writing the card and the bundle", total - 1, total)
-    notes: list[str] = []
     bundle = seal(
-        evidence, keys=keys, out=out, log=archive, trusted=account_keys(),
+        evidence, keys=keys, out=out, log=archive, trusted=account_keys(), extra=extra,
+        timestamp=timestamps(added.timestamp, notes) if added.timestamp else None,
         render=lambda envelope: render_card(evidence, envelope, keys, notes, pdf=pdf),
     )  # fmt: skip
     progress("done", total, total)
     return Gated(evidence=evidence, bundle=bundle, notes=tuple(notes))
+
+
+def _extra(inputs: Inputs, keys: SigningKeys | None, log: Log, added: Added) -> dict[str, bytes]:
+    """Read what the bundle shall hold beside evidence and card, before an hour is spent."""
+    plan = {} if added.plan is None else planned_files(added.plan, inputs, keys, log)
+    producer = {} if added.producer is None else producer_file(added.producer, inputs)
+    return plan | producer
 
 
 def _case(inputs: Inputs) -> "Case":

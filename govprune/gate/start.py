@@ -25,7 +25,7 @@ from .inputs import (
     signing_keys,
     target,
 )
-from .line import Gated, Progress, gate
+from .line import Added, Gated, Progress, gate
 
 if TYPE_CHECKING:
     from ..checks.base import Source
@@ -44,6 +44,7 @@ def run(
     policy_name: str | None = None,
     command: str | None = None,
     pdf: bool = True,
+    plan: Path | None = None,
     progress: Progress = lambda *_: None,
 ) -> Gated:
     """Run the job in a govprune.yaml: step, measure, judge, sign, write the bundle.
@@ -57,6 +58,7 @@ def run(
         policy_name: Policy instead of the job's.
         command: Command of the (last) step instead of the job's.
         pdf: Whether to make the card as PDF too; the HTML is always made.
+        plan: Folder of a plan that was signed before (`sign_plan`); the bundle will hold it.
         progress: Told what happens.
 
     Raises:
@@ -94,7 +96,13 @@ def run(
         job_file=source.file,
     )
     log = source.root / source.job.log
-    return gate(inputs, keys=keys, out=bundle, log=log, progress=progress, pdf=pdf)
+    producer = source.job.producer
+    added = Added(
+        plan=plan,
+        producer=source.root / producer if producer else None,
+        timestamp=source.job.timestamp,
+    )
+    return gate(inputs, keys=keys, out=bundle, log=log, progress=progress, pdf=pdf, added=added)
 
 
 def _models(source: JobSource, *, unsafe: bool) -> "tuple[Model, Model]":

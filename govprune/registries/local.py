@@ -6,8 +6,8 @@ stored beside the model, so what is served can be verified again at any time.
 
 import re
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +35,7 @@ _SCHEMA = (
         "position INTEGER PRIMARY KEY, name TEXT NOT NULL, policy_sha256 TEXT NOT NULL,"
         " bundle TEXT NOT NULL",
     ),
+    *ledger.append_only("signed", "position INTEGER PRIMARY KEY, envelope BLOB NOT NULL"),
 )
 DEFAULT_ALIAS = "champion"
 
@@ -66,6 +67,8 @@ class Moved:
     position: int
     """Grows with every move in the registry."""
     move: Move
+    signed: bytes | None = None
+    """The same, signed by a registrar; None where nobody did."""
 
     @property
     def origin(self) -> int:
@@ -146,13 +149,26 @@ class LocalRegistry:
             raise EvidenceError(f"{source}: not a list of files") from error
         return {name: self.store.read(digest) for name, digest in names.items()}
 
-    def move(self, move: Move, *, after: Moved | None, policy_sha256: str | None = None) -> Moved:
+    def before(self, moved: Moved) -> int:
+        """Return the position of the move before this one of the same alias; 0 where none was."""
+        history = self.history(moved.move.name, moved.move.alias)
+        return max((m.position for m in history if m.position < moved.position), default=0)
+
+    def move(
+        self,
+        move: Move,
+        *,
+        after: Moved | None,
+        policy_sha256: str | None = None,
+        sign: Callable[[Moved, int], bytes] | None = None,
+    ) -> Moved:
         """Move an alias, if nobody else has moved it meanwhile.
 
         Args:
             move: What to record.
             after: The last move of this alias that the caller has seen; None for none.
             policy_sha256: A policy to pin from now on, said by a person.
+            sign: Signs the move, given it and the position of the one before.
 
         Raises:
             PromotionRefused: It moved meanwhile, or the policy is not the pinned one.
@@ -171,7 +187,12 @@ class LocalRegistry:
                 f"INSERT INTO moves ({_ROW}) VALUES ({marks})",  # noqa: S608 constants of this file
                 tuple(move.model_dump().values()),
             ).lastrowid
-        return Moved(position=int(position or 0), move=move)
+            moved = Moved(position=int(position or 0), move=move)
+            if sign is not None:
+                envelope = sign(moved, after.position if after else 0)
+                db.execute("INSERT INTO signed VALUES (?, ?)", (moved.position, envelope))
+                moved = replace(moved, signed=envelope)
+        return moved
 
 
 class _Listing(Record):
@@ -185,13 +206,25 @@ def _history(db: sqlite3.Connection, name: str, alias: str) -> tuple[Moved, ...]
         (name, alias),
     )
     fields = tuple(Move.model_fields)
+    signed = _signed(db)
     try:
         return tuple(
-            Moved(position=row[0], move=Move(**dict(zip(fields, row[1:], strict=True))))
+            Moved(
+                position=row[0],
+                move=Move(**dict(zip(fields, row[1:], strict=True))),
+                signed=signed.get(row[0]),
+            )
             for row in rows
         )
     except ValidationError as error:
         raise EvidenceError(f"registry: a move of {name}@{alias} was edited") from error
+
+
+def _signed(db: sqlite3.Connection) -> dict[int, bytes]:
+    """Return the envelopes by position; a registry of an older version has none."""
+    made = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'signed'").fetchone()
+    rows = db.execute("SELECT position, envelope FROM signed") if made else ()
+    return {row[0]: bytes(row[1]) if isinstance(row[1], bytes) else b"" for row in rows}
 
 
 def _pin(db: sqlite3.Connection, name: str) -> Pin | None:

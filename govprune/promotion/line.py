@@ -6,24 +6,48 @@ served each verify the whole bundle from its bytes and hash the model again.
 
 import getpass
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from .errors import EvidenceError, GovpruneError, InputError, PromotionRefused
-from .evidence.entry import Entry, identity, tried
-from .evidence.keys import TrustedKeys
-from .evidence.log import Log
-from .evidence.verify import Verified, verify_bundle, verify_files
-from .evidence.vsa import written
-from .model_files import manifest_of
-from .policy import Finding, Policy, Verdict, decide, judge, make_plan, refuse_finer_slices
-from .records import digest
-from .registries.local import LocalRegistry, Move, Moved
-from .subjects import Subject
+from ..errors import EvidenceError, GovpruneError, InputError, PromotionRefused
+from ..evidence.entry import identity
+from ..evidence.keys import SigningKeys, TrustedKeys
+from ..evidence.trust import TrustPolicy
+from ..evidence.verify import Verified, verify_bundle, verify_files
+from ..evidence.vsa import written
+from ..model_files import manifest_of
+from ..policy import Policy, decide, judge, make_plan, refuse_finer_slices
+from ..records import digest
+from ..registries.local import LocalRegistry, Move, Moved
+from ..subjects import Subject
+from .moves import registrar, verify_move
+from .refusals import refuse_expired, refuse_judged_worse_since, refuse_lacking, refuse_unpassed
 
-_WORST = 3
+
+@dataclass(frozen=True)
+class Whom:
+    """Whose word counts, and when."""
+
+    trusted: Sequence[TrustedKeys]
+    """Gates, where no trust policy names them."""
+    now: datetime
+    """With its offset from UTC."""
+    under: TrustPolicy | None = None
+    keys: SigningKeys | None = None
+    """Of the registrar who moves aliases, where a trust policy asks for one."""
+
+    @property
+    def gates(self) -> Sequence[TrustedKeys]:
+        """Whose verdicts count."""
+        return self.trusted if self.under is None else self.under.holders("gate")
+
+    def verified(self, files: Mapping[str, bytes], source: str, *, ever: bool = False) -> Verified:
+        """Verify a stored bundle; `ever` asks what it came to while its waivers were in force."""
+        return verify_files(
+            files, trusted=self.trusted, now=self.now, source=source, under=self.under, ever=ever
+        )
 
 
 @dataclass(frozen=True)
@@ -52,6 +76,8 @@ def promote(
     policy_sha256: str | None = None,
     log: Path | None = None,
     now: datetime,
+    under: TrustPolicy | None = None,
+    keys: SigningKeys | None = None,
 ) -> Moved:
     """Verify a bundle, copy its candidate into the registry, and move the alias to it.
 
@@ -65,19 +91,26 @@ def promote(
         policy_sha256: The policy to pin from now on; only needed when it changes.
         log: The gate's log. Given, a newer verdict against the same candidate is found.
         now: The time, with its offset from UTC.
+        under: The trust policy: its gates are trusted, and what it demands must be there.
+        keys: Of a registrar, where the trust policy names any.
 
     Raises:
         EvidenceError: The bundle does not verify, or the candidate is not the one judged.
-        PromotionRefused: Not PASSED, expired, judged worse since, or under another policy.
+        PromotionRefused: Not PASSED, expired, judged worse since, under another policy, or
+            without what the trust policy demands.
         InputError: The candidate is not here, or the registry cannot be written.
     """
-    found = verify_bundle(bundle, trusted=trusted, root=root, now=now)
-    _refuse_unpassed(found.evidence.verdict, str(bundle))
-    _refuse_expired(found, now, str(bundle))
-    if log is not None:
-        _refuse_judged_worse_since(found, log, trusted)
+    whom = Whom(trusted, now, under, keys)
+    sign = registrar(under, keys)
+    found = verify_bundle(bundle, trusted=trusted, root=root, now=now, under=under)
+    refuse_unpassed(found.evidence.verdict, found.result, str(bundle))
+    refuse_lacking(found, str(bundle))
+    refuse_expired(found, now, str(bundle))
     place = LocalRegistry(registry)
     before = place.history(name, alias)
+    if log is not None:
+        in_use = before[-1].move.candidate if before else None
+        refuse_judged_worse_since(found, log, whom.gates, in_use=in_use)
     try:
         kept = _in_role(found, "candidate")
         if not _standing(before):  # nothing to go back to yet but what this model replaces
@@ -91,7 +124,7 @@ def promote(
         stored = place.put_bundle(found.files)
         move = _move("promote", found, stored, name=name, alias=alias, now=now)
         last = before[-1] if before else None
-        return place.move(move, after=last, policy_sha256=policy_sha256)
+        return place.move(move, after=last, policy_sha256=policy_sha256, sign=sign)
     except OSError as error:
         raise InputError(
             f"{registry}: cannot be written ({error.strerror or error}); {name}@{alias} was not "
@@ -106,188 +139,136 @@ def rollback(
     registry: Path,
     trusted: Sequence[TrustedKeys],
     now: datetime,
+    under: TrustPolicy | None = None,
+    keys: SigningKeys | None = None,
 ) -> Moved:
     """Move an alias back to the last model before whose verdict still holds.
 
-    It holds if its bundle and its files still verify, it has not expired, and its counts pass
-    the policy that is pinned today. Rolling back twice goes back twice; what was rolled back
-    from stays withdrawn until it is promoted again. Where no earlier promotion holds, the
-    baseline that the model replaced is served again, bit for bit.
+    It holds if its bundle and its files still verify, neither it nor a waiver that it needs has
+    expired, and its counts pass the policy that is pinned today. Rolling back twice goes back
+    twice; what was rolled back from stays withdrawn until it is promoted again. Where no earlier
+    promotion holds, the baseline that the model replaced is served again, bit for bit.
 
     Raises:
         InputError: Nothing was ever promoted, or the registry cannot be written.
         PromotionRefused: There is nothing to go back to; says why for each.
     """
+    whom = Whom(trusted, now, under, keys)
+    sign = registrar(under, keys)
     place = LocalRegistry(registry)
     now_served = place.current(name, alias)
-    policy = _pinned_policy(place, name, trusted, now)
+    policy = _pinned_policy(place, name, whom)
     skipped: list[str] = []
     for earlier in reversed(_standing(place.history(name, alias))[:-1]):
         move = earlier.move
         if move.candidate == now_served.move.candidate:
             continue
         try:
-            found = _verify_stored(place, move, trusted, now).verified
-            _refuse_expired(found, now, "its bundle")
-            _refuse_unpassed(_verdict_under(policy, found), "its bundle")
+            found = _verify_stored(place, earlier, whom, ever=False).verified
+            refuse_lacking(found, "its bundle")
+            refuse_expired(found, now, "its bundle")
+            _refuse_under(policy, found)
         except (GovpruneError, OSError) as error:
             skipped.append(f"{move.candidate[:16]}… of {move.time}: {error}")
             continue
         back = _move("rollback", found, move.bundle, name=name, alias=alias, now=now)
-        return place.move(back.model_copy(update={"restores": earlier.position}), after=now_served)
+        back = back.model_copy(update={"restores": earlier.position})
+        return place.move(back, after=now_served, sign=sign)
     try:
-        return _restore_baseline(place, now_served, trusted, now)
+        return _restore_baseline(place, now_served, whom)
     except EvidenceError as error:
         skipped.append(str(error))
     reasons = "; ".join(skipped)
     raise PromotionRefused(f"{name}@{alias}: no earlier model to go back to ({reasons})")
 
 
-def _restore_baseline(
-    place: LocalRegistry, served: Moved, trusted: Sequence[TrustedKeys], now: datetime
-) -> Moved:
+def _restore_baseline(place: LocalRegistry, served: Moved, whom: Whom) -> Moved:
     """Serve the model that the promoted one replaced. It needs no verdict: it was there before."""
     if served.move.kind == "restore-baseline":
         raise EvidenceError("the baseline is served already")
-    move = served.move.model_copy(
-        update={"kind": "restore-baseline", "restores": 0, "who": _account(), "time": written(now)}
-    )
+    update = {
+        "kind": "restore-baseline", "restores": 0, "who": _account(), "time": written(whom.now)
+    }  # fmt: skip
+    move = served.move.model_copy(update=update)
     source = f"bundle of {move.name}@{move.alias}"
-    found = verify_files(place.bundle(move.bundle), trusted=trusted, now=now, source=source)
+    found = whom.verified(place.bundle(move.bundle), source, ever=True)
     try:
         for subject in _in_role(found, "baseline"):
             place.store.check(subject)
     except EvidenceError as error:
         raise EvidenceError(f"it is the first, and its baseline is not stored: {error}") from error
     baseline = identity(found.evidence.subjects, "baseline")
-    return place.move(move.model_copy(update={"candidate": baseline}), after=served)
+    move = move.model_copy(update={"candidate": baseline})
+    return place.move(move, after=served, sign=registrar(whom.under, whom.keys))
 
 
 def verify_served(
-    registry: Path, *, name: str, alias: str, trusted: Sequence[TrustedKeys], now: datetime
+    registry: Path,
+    *,
+    name: str,
+    alias: str,
+    trusted: Sequence[TrustedKeys],
+    now: datetime,
+    under: TrustPolicy | None = None,
 ) -> Served:
     """Hash what an alias serves again, and verify the bundle that allowed it.
 
-    An expired verdict is no error here: expiry ends promoting, not serving.
+    An expired verdict or waiver is no error here: expiry ends promoting, not serving.
 
     Raises:
         InputError: Nothing was ever promoted.
-        EvidenceError: The model or its bundle is not what was promoted.
+        EvidenceError: The model or its bundle is not what was promoted, or nobody who may moved it.
     """
     place = LocalRegistry(registry)
     moved = place.current(name, alias)
-    return _verify_stored(place, moved.move, trusted, now, moved=moved)
+    return _verify_stored(place, moved, Whom(trusted, now, under), ever=True)
 
 
-def _verify_stored(
-    place: LocalRegistry,
-    move: Move,
-    trusted: Sequence[TrustedKeys],
-    now: datetime,
-    moved: Moved | None = None,
-) -> Served:
+def _verify_stored(place: LocalRegistry, moved: Moved, whom: Whom, *, ever: bool) -> Served:
+    move = moved.move
     source = f"bundle of {move.name}@{move.alias}"
-    found = verify_files(place.bundle(move.bundle), trusted=trusted, now=now, source=source)
+    found = whom.verified(place.bundle(move.bundle), source, ever=ever)
+    if whom.under is not None:
+        verify_move(moved, place.before(moved), whom.under, source=f"{place.path}: {source}")
     evidence = found.evidence
     role = "baseline" if move.kind == "restore-baseline" else "candidate"
     if identity(evidence.subjects, role) != move.candidate:
         raise EvidenceError(f"{source}: allows another model than the one that is served")
-    if evidence.verdict.result != "PASSED":
-        raise EvidenceError(f"{source}: says {evidence.verdict.result}; it was never allowed")
+    if not found.result.startswith("PASSED"):
+        raise EvidenceError(
+            f"{source}: says {found.result}; it was never allowed"
+            + ", or only with waivers that a trust policy must judge" * (whom.under is None)
+        )
     if evidence.plan.policy_sha256 != move.policy_sha256:
         raise EvidenceError(f"{source}: was judged under another policy than the registry says")
     files = tuple((s, place.store.check(s)) for s in _in_role(found, role))
     checked = tuple(s for s, _ in files)
     absent = tuple(s for s in evidence.subjects if s not in checked)
     verified = Verified(**{**vars(found), "checked": checked, "absent": absent})
-    return Served(moved=moved or Moved(position=0, move=move), verified=verified, files=files)
+    return Served(moved=moved, verified=verified, files=files)
 
 
-# --- what refuses
-
-
-def _refuse_unpassed(verdict: Verdict, source: str) -> None:
-    if verdict.result == "PASSED":
-        return
-    blocking = [f for f in verdict.findings if f.blocks]
-    worst = sorted(blocking, key=lambda f: f.status != "fail")[:_WORST]
-    more = f" (and {len(blocking) - len(worst)} more)" if len(blocking) > len(worst) else ""
-    said = "; ".join(_sentence(f) for f in worst) or "no finding blocks or clears it"
-    raise PromotionRefused(
-        f"{source}: the verdict is {verdict.result}: {said}{more}",
-        undecided=verdict.result == "UNDECIDED",
-    )
-
-
-def _sentence(finding: Finding) -> str:
-    asked = finding.question
-    label = f", class {asked.label}" if asked.label is not None else ""
-    status = finding.status.replace("_", " ")
-    return f"{asked.rule} ({asked.slice}{label}): {status}, {finding.reason}"
-
-
-def _refuse_expired(found: Verified, now: datetime, source: str) -> None:
-    if now > found.summary.expires_at:
-        raise PromotionRefused(
-            f"{source}: the verdict expired on {found.summary.expires}; run the gate again"
-        )
-
-
-def _refuse_judged_worse_since(found: Verified, log: Path, trusted: Sequence[TrustedKeys]) -> None:
-    """Find a newer verdict against the same candidate; the log must hold this one as well."""
-    state = Log(log).check(trusted, remembered=[found.note])
-    candidate = tried(found.evidence.subjects, "candidate")
-    artefact = identity(found.evidence.subjects, "candidate")
-    policy = found.summary.policy_sha256
-    verdicts = [(i, e) for i, e in enumerate(state.entries) if isinstance(e, Entry)]
-    if any(e.artefact == artefact and e.candidate != candidate for _, e in verdicts):
-        raise PromotionRefused(
-            f"{log}: other answers were gated as those of the same file; nothing here shows which "
-            "are its own. Gate the model itself, or name another file"
-        )
-    for index, entry in verdicts:
-        if index <= found.index or entry.candidate != candidate or entry.result == "PASSED":
-            continue
-        # Another policy may ask for what this data cannot answer; harm is harm under any.
-        if entry.result == "FAILED" or entry.policy == policy:
-            same = "the same policy" if entry.policy == policy else f"policy {entry.policy[:12]}"
-            raise PromotionRefused(
-                f"{log}: the same candidate was judged again on {entry.time} under {same} and "
-                f"{entry.result}; a pass from before does not count. Gate it again, or another",
-                undecided=entry.result == "UNDECIDED",
-            )
-    # A step on top of a refused model is measured against that model: its harm would not show.
-    baseline = tried(found.evidence.subjects, "baseline")
-    before = [entry for _, entry in verdicts if entry.candidate == baseline]
-    if before and before[-1].result != "PASSED":
-        raise PromotionRefused(
-            f"{log}: the baseline of this candidate was itself judged on {before[-1].time} and "
-            f"{before[-1].result}; gate the candidate against the model that is in use",
-            undecided=before[-1].result == "UNDECIDED",
-        )
-
-
-def _verdict_under(policy: Policy, found: Verified) -> Verdict:
-    """Judge the archived counts under today's policy."""
+def _refuse_under(policy: Policy, found: Verified) -> None:
+    """Refuse what the archived counts do not pass under today's policy."""
     evidence = found.evidence
     if digest(policy) == evidence.plan.policy_sha256:
-        return evidence.verdict
+        refuse_unpassed(evidence.verdict, found.result, "its bundle")
+        return
+    # A waiver accepts a finding of one policy, and of no other.
     refuse_finer_slices(policy, evidence.policy)
     plan = make_plan(policy, evidence.profile, attempt=evidence.plan.attempt)
-    return decide(judge(plan, evidence.measurements, evidence.unmeasured))
+    verdict = decide(judge(plan, evidence.measurements, evidence.unmeasured))
+    refuse_unpassed(verdict, verdict.result, "its bundle")
 
 
-def _pinned_policy(
-    place: LocalRegistry, name: str, trusted: Sequence[TrustedKeys], now: datetime
-) -> Policy:
+def _pinned_policy(place: LocalRegistry, name: str, whom: Whom) -> Policy:
     pin = place.pin(name)
     if pin is None:
         raise EvidenceError(
             f"{place.path}: {name} has lost its pinned policy; restore the registry"
         )
     source = f"bundle that pins the policy of {name}"
-    files = place.bundle(pin.bundle)
-    policy = verify_files(files, trusted=trusted, now=now, source=source).evidence.policy
+    policy = whom.verified(place.bundle(pin.bundle), source, ever=True).evidence.policy
     if digest(policy) != pin.policy_sha256:
         raise EvidenceError(f"{source}: holds another policy; the registry was edited")
     return policy

@@ -1,0 +1,155 @@
+"""`govprune trust`: who may decide, approve and waive; signed, versioned, and remembered."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..evidence.trust import TrustPolicy
+
+
+@click.group()
+def command() -> None:
+    """Say whose signature counts, for what and until when: a signed trust policy."""
+
+
+@command.command("init")
+@click.argument("file", type=click.Path(path_type=Path), default=Path("trust.yaml"))
+def init(file: Path) -> int:
+    """Write a commented FILE (default trust.yaml) to start from."""
+    from ..errors import InputError
+    from ..evidence.trust_document import TEMPLATE
+
+    if file.exists():
+        raise InputError(f"{file} exists already; choose another name")
+    file.write_text(TEMPLATE, encoding="utf-8")
+    click.echo(f"{file}: fill it in, then: govprune trust sign {file} --by ROOT.key -o trust.json")
+    return 0
+
+
+@command.command("sign")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--by", "by", required=True, type=click.Path(path_type=Path),
+              help="Key of a root (NAME.key).")  # fmt: skip
+@click.option("-o", "--out", type=click.Path(path_type=Path),
+              help="Signed file to write; by default FILE, as .json.")  # fmt: skip
+def sign(file: Path, by: Path, out: Path | None) -> int:
+    """Sign FILE, a trust.yaml, or add a signature to FILE, a trust.json that another root signed.
+
+    A changed version must be signed by enough roots of the version before, too.
+    """
+    from ..errors import InputError
+    from ..evidence import dsse
+    from ..evidence.accepted import read_envelope
+    from ..evidence.key_files import load_signing_keys
+    from ..evidence.trust import parse_trust_policy
+    from ..evidence.trust_document import compile_trust_policy
+
+    keys = load_signing_keys(by)
+    signed = file.suffix == ".json"
+    place = out or (file if signed else file.with_suffix(".json"))
+    if signed:
+        earlier: bytes | None = read_envelope(file)
+        payload = dsse.unverified(earlier or b"", source=str(file))
+    else:
+        earlier = None
+        payload = compile_trust_policy(file, now=datetime.now(UTC))
+        if place.exists():
+            raise InputError(
+                f"{place} exists already. To add a signature to it: govprune trust sign {place} "
+                f"--by {by}"
+            )
+    policy = parse_trust_policy(payload, source=str(file))
+    _write(place, dsse.sign_together(payload, keys, earlier=earlier))
+    for line in _lines(policy):
+        click.echo(line)
+    root = (
+        "as a root" if keys.key_id in policy.roles.root.keys else "as a root of the version before"
+    )
+    click.echo(f"{place}: signed by {keys.owner} {root}; {policy.threshold('root')} must sign")
+    return 0
+
+
+@command.command("accept")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--yes", is_flag=True, help="The root keys have been compared; do not ask.")
+def accept(files: tuple[Path, ...], *, yes: bool) -> int:
+    """Rely on a signed trust policy from now on; several FILES are versions, one after another.
+
+    Asked for once: compare the root keys with what their owners tell you. Later versions follow
+    from it by their signatures.
+    """
+    import os
+
+    from ..evidence.accepted import accepted_folder, check_signed, read_envelope, use_trust_policy
+
+    for file in files:
+        policy = check_signed(read_envelope(file), source=str(file))
+        known = os.path.lexists(accepted_folder() / f"{policy.name}.json")
+        roots = () if known else policy.holders("root")
+        if not known:
+            for line in _lines(policy):
+                click.echo(line)
+            if not yes:
+                click.confirm("Are these the root keys that their owners told you?", abort=True)
+            signed = _signed(file, policy)
+            roots = tuple(key for key in roots if key.key_id in signed)
+        use_trust_policy(file, roots=roots, now=datetime.now(UTC))
+        click.echo(f"accepted: {policy.name} version {policy.version}, until {policy.expires}")
+    return 0
+
+
+@command.command("show")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def show(file: Path | None) -> int:
+    """Show a signed FILE, or all trust policies that this account has accepted."""
+    from ..evidence.accepted import accepted_folder, check_signed, read_envelope
+
+    places = [file] if file is not None else sorted(accepted_folder().glob("*.json"))
+    for place in places:
+        for line in _lines(check_signed(read_envelope(place), source=str(place))):
+            click.echo(line)
+    if not places:
+        click.echo(f"No trust policy is accepted: {accepted_folder()} holds none.")
+        click.echo("Next: govprune trust accept FILE.json, or govprune trust init")
+    return 0
+
+
+def _signed(file: Path, policy: "TrustPolicy") -> frozenset[str]:
+    from ..evidence import dsse
+    from ..evidence.accepted import read_envelope
+
+    return dsse.signers(read_envelope(file), policy.holders("root"), source=str(file))
+
+
+def _lines(policy: "TrustPolicy") -> Iterator[str]:
+    from ..evidence.trust import ROLES
+
+    yield f"{policy.name} version {policy.version}, issued {policy.issued}, until {policy.expires}"
+    for role in ROLES:
+        holders = policy.holders(role)
+        if holders:
+            yield f"  {role}, {policy.threshold(role)} of:"
+            for key in holders:
+                yield f"    {key.owner}  key {key.key_id}"
+    for revoked in policy.revoked:
+        stolen = "stolen" if revoked.stolen else "retired"
+        yield f"  {stolen} since {revoked.since}: key {revoked.key[:16]}… ({revoked.because})"
+    for what, asked in policy.demands:
+        if asked:
+            yield f"  demands a {what}"
+
+
+def _write(place: Path, data: bytes) -> None:
+    import secrets
+
+    partial = place.parent / f".{place.name}.partial-{secrets.token_hex(8)}"
+    try:
+        with partial.open("xb") as stream:
+            stream.write(data)
+        partial.replace(place)
+    finally:
+        partial.unlink(missing_ok=True)
