@@ -25,6 +25,7 @@ COUNTS = {
     "FAILED": Paired(both=700, baseline_only=182, candidate_only=3, neither=115),
     "UNDECIDED": Paired(both=17, baseline_only=1, candidate_only=0, neither=2),
 }
+CELLS = ("both", "baseline_only", "candidate_only", "neither")
 POLICY = """\
 name: small
 version: "1.0"
@@ -70,7 +71,7 @@ class World:
     def set_policy(self, bound):
         self.write("policy.yaml", POLICY.format(bound=bound).encode())
 
-    def evidence(self, result="PASSED", *, at=NOW - timedelta(hours=1), attempt=None):
+    def evidence(self, result="PASSED", *, at=NOW - timedelta(hours=1), attempt=None, counts=None):
         roles = (
             ("candidate", "models/pruned.safetensors"),
             ("baseline", "models/dense.safetensors"),
@@ -81,11 +82,13 @@ class World:
             candidate, baseline, evaluation = (s.sha256 for s in subjects)
             attempt = self.log.attempt(baseline, evaluation, candidate)
         source = load(self.root / "policy.yaml", root=self.root)
-        counts = COUNTS[result]
+        silent = counts == ()
+        counts = Paired(**dict(zip(CELLS, counts, strict=True))) if counts else COUNTS[result]
         whole = SliceProfile(name="all", attributes=(), by_label=(("0", 0), ("1", counts.n)))
         profile = Profile(labels=("0", "1"), positive="1", slices=(whole,))
         plan = make_plan(source.policy, profile, attempt=attempt)
         taken = (Measurement(check="slice-performance", metric="accuracy-change", basis=counts),)
+        taken = () if silent else taken
         verdict = decide(judge(plan, taken))
         assert verdict.result == result
         return Evidence(
@@ -105,13 +108,16 @@ class World:
             finished=at.isoformat(),
         )
 
-    def seal(self, result="PASSED", *, out="bundle", keys="own", render=html_card, **given):
+    def seal(
+        self, result="PASSED", *, out="bundle", keys="own", render=html_card, extra=None, **given
+    ):
         return seal(
             self.evidence(result, **given),
             keys=self.keys if keys == "own" else keys,
             render=render,
             out=self.root / out,
             log=self.log,
+            extra=extra,
         )
 
     def verify(self, bundle, *, root=None, now=NOW, trusted=None):

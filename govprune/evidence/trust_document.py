@@ -15,11 +15,12 @@ from ..records import Record, canonical, refusal
 from ..subjects import open_regular
 from .key_files import load_trusted_keys
 from .keys import TrustedKeys, public_pem
-from .trust import Demands, Holders, Revoked, Roles, Sentence, TrustPolicy
+from .trust import Demands, Revoked, Sentence, TrustPolicy
 from .vsa import moment, written
 
 _LIMIT = 1_000_000
 Name = Annotated[StrictStr, Field(min_length=1, max_length=80)]
+File = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
 
 TEMPLATE = """\
 # Whose signature counts, for what. Sign: govprune trust sign trust.yaml --key ROOT.key
@@ -66,10 +67,10 @@ class TrustDocument(Record):
     name: StrictStr
     version: StrictInt
     expires: StrictStr
-    keys: dict[Name, Name]
+    keys: dict[Name, File]
     roles: dict[StrictStr, HoldersSection]
     revoked: tuple[RevokedSection, ...] = ()
-    timestamp_authorities: tuple[Name, ...] = Field(default=(), alias="timestamp-authorities")
+    timestamp_authorities: tuple[File, ...] = Field(default=(), alias="timestamp-authorities")
     demands: Demands = Demands()
 
 
@@ -88,21 +89,21 @@ def compile_trust_policy(path: Path, *, now: datetime) -> bytes:
         return by_name[name].key_id
 
     roles = {
-        role.replace("-", "_"): Holders(
-            keys=tuple(sorted(key_id(name, "roles", role, "keys") for name in section.keys)),
-            threshold=section.threshold,
-        )
+        role.replace("-", "_"): {
+            "keys": tuple(sorted(key_id(name, "roles", role, "keys") for name in section.keys)),
+            "threshold": section.threshold,
+        }
         for role, section in document.roles.items()
     }
     try:
-        policy = TrustPolicy(
-            name=document.name,
-            version=document.version,
-            issued=written(now),
-            expires=_time(document.expires),
-            keys=tuple(_texts(by_name)),
-            roles=Roles(**roles),
-            revoked=tuple(
+        values = {
+            "name": document.name,
+            "version": document.version,
+            "issued": written(now),
+            "expires": _time(document.expires),
+            "keys": tuple(_texts(by_name)),
+            "roles": roles,
+            "revoked": tuple(
                 Revoked(
                     key=key_id(r.key, "revoked", i, "key"),
                     since=_time(r.since),
@@ -111,15 +112,18 @@ def compile_trust_policy(path: Path, *, now: datetime) -> bytes:
                 )
                 for i, r in enumerate(document.revoked)
             ),
-            timestamp_authorities=tuple(
+            "timestamp_authorities": tuple(
                 _certificate(path.parent / file) for file in document.timestamp_authorities
             ),
-            demands=document.demands,
-        )
+            "demands": document.demands,
+        }
+        policy = TrustPolicy.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = tuple(str(part).replace("_", "-") for part in first["loc"])
-        raise InputError(f"{yaml.where(where)}: {refusal(first)}") from error
+        where = tuple(p.replace("_", "-") if isinstance(p, str) else p for p in first["loc"])
+        field = ".".join(str(part) for part in where)
+        said = f"{field}: {refusal(first)}" if field else refusal(first)
+        raise InputError(f"{yaml.where(where)}: {said}") from error
     return canonical(policy)
 
 
