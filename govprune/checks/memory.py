@@ -2,21 +2,27 @@
 
 Each run is a process of its own that has the libraries and nothing else. The peak holds what the
 loader holds at once: the file as it was read, its tensors, and the module. A small model vanishes
-beside what any answer takes, so its ratio is near 1.
+beside what any answer takes, so its ratio is near 1. The process that has the libraries ready is
+kept for a minute: whoever gates several models need not wait for it each time.
 """
 
+import atexit
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain
 from math import log
 from pathlib import Path
 from random import Random
-from typing import Any
+from time import monotonic
+from typing import IO, Any
 
 import numpy as np
 from pydantic import Field
@@ -101,10 +107,10 @@ def _observed(case: Case, params: MemoryParams) -> list[list[dict[str, int]]]:
         texts = given.dtype == np.object_
         np.save(rows, given.astype(np.str_) if texts else given, allow_pickle=False)
         request = {
-            "models": models, "libraries": _libraries(case), "threads": params.threads,
-            "rows": str(rows), "order": [which % 2 for which in order],
+            "models": models, "rows": str(rows), "order": [which % 2 for which in order],
         }  # fmt: skip
-        answers = _asked(request, params.seconds)
+        ready = {"libraries": _libraries(case), "threads": params.threads}
+        answers = _asked(ready, request, params.seconds)
     if failed := next((answer["error"] for answer in answers if "error" in answer), None):
         raise CheckError(f"in a process of its own: {failed}")
     runs: list[list[dict[str, int]]] = [[], [], []]
@@ -130,34 +136,113 @@ def _described(model: Model, source: Source) -> dict[str, Any]:
     }
 
 
-def _asked(request: dict[str, Any], seconds: float) -> list[dict[str, Any]]:
-    """Let a process of its own answer; end it, with all it started, if it takes too long."""
-    command = [sys.executable, "-P", "-m", "govprune.checks.peak"]
-    with subprocess.Popen(  # noqa: S603 this interpreter, and a module of this package
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=_environment(request["threads"]), start_new_session=True, text=True,
-    ) as process:  # fmt: skip
-        try:
-            said, complaint = process.communicate(json.dumps(request), timeout=seconds)
-        except subprocess.TimeoutExpired as error:
-            raise CheckError(
-                f"the models took more than {seconds:g} seconds in processes of their own; raise "
-                "params.memory.seconds or lower params.memory.runs"
-            ) from error
-        finally:
-            _end(process)
+@dataclass
+class _Process:
+    """A process that has libraries ready, and where its complaints go."""
+
+    ready: str
+    running: "subprocess.Popen[bytes]"
+    complaints: IO[bytes]
+
+    def last_words(self) -> str:
+        """Return the last line of its complaints."""
+        self.complaints.seek(0)
+        lines = self.complaints.read().decode(errors="replace").strip().splitlines()
+        return (lines or ["no word"])[-1][:300]
+
+    def end(self) -> None:
+        """End it with all that it forked: its group bears its number."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.running.pid, signal.SIGKILL)
+        self.running.communicate()
+        self.complaints.close()
+
+
+_KEPT: list[_Process] = []
+"""The last process that answered, at most one."""
+
+
+@atexit.register
+def _end_kept() -> None:
+    while _KEPT:
+        _KEPT.pop().end()
+
+
+class _BrokenError(CheckError):
+    """The process ended without an answer."""
+
+
+def _asked(ready: dict[str, Any], request: dict[str, Any], seconds: float) -> list[dict[str, Any]]:
+    """Let a process of its own answer: the one that is kept, or a new one."""
+    environment = _environment(ready["threads"])
+    wanted = json.dumps([ready, environment["PYTHONPATH"], str(Path.cwd())])
+    while _KEPT:
+        kept = _KEPT.pop()
+        if kept.ready != wanted:
+            kept.end()
+            continue
+        with suppress(_BrokenError):  # it had nothing to do for too long
+            return _answered(kept, request, seconds)
+    return _answered(_started(wanted, ready, environment), request, seconds)
+
+
+def _answered(process: _Process, request: dict[str, Any], seconds: float) -> list[dict[str, Any]]:
+    """Keep the process if it answers; end it, with all it started, if not, or not in time."""
+    process.complaints.truncate(0)
     try:
-        answers: list[dict[str, Any]] = json.loads(said)
-    except ValueError as error:
-        last = (complaint.strip().splitlines() or ["no word"])[-1][:300]
-        raise CheckError(f"the process that measures memory broke: {last}") from error
+        said = json.loads(_said(process, json.dumps(request), until=monotonic() + seconds))
+    except TimeoutError as error:
+        process.end()
+        raise CheckError(
+            f"the models took more than {seconds:g} seconds in processes of their own; raise "
+            "params.memory.seconds or lower params.memory.runs"
+        ) from error
+    except (ValueError, BrokenPipeError) as error:
+        last = process.last_words()
+        process.end()
+        raise _BrokenError(f"the process that measures memory broke: {last}") from error
+    except BaseException:
+        process.end()
+        raise
+    _KEPT.append(process)
+    answers: list[dict[str, Any]] = said if isinstance(said, list) else [said]
     return answers
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
-    """End the process and what it forked; its group bears its number."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+def _started(wanted: str, ready: dict[str, Any], environment: dict[str, str]) -> _Process:
+    complaints = tempfile.TemporaryFile("a+b")  # noqa: SIM115 open for as long as the process runs
+    running = subprocess.Popen(
+        [sys.executable, "-P", "-m", "govprune.checks.peak"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, env=environment,
+        start_new_session=True, bufsize=0,
+    )  # fmt: skip
+    process = _Process(wanted, running, complaints)
+    with suppress(BrokenPipeError):  # then it answers nothing, which is told with its last words
+        _tell(process, json.dumps(ready))
+    return process
+
+
+def _tell(process: _Process, line: str) -> None:
+    assert process.running.stdin is not None  # noqa: S101 made so
+    process.running.stdin.write(f"{line}\n".encode())
+
+
+def _said(process: _Process, request: str, *, until: float) -> bytes:
+    """Return the line that answers a request: empty if the process ended.
+
+    Raises:
+        TimeoutError: It took too long.
+    """
+    _tell(process, request)
+    assert process.running.stdout is not None  # noqa: S101 made so
+    said, file = b"", process.running.stdout.fileno()
+    while not said.endswith(b"\n"):
+        if not select.select([file], [], [], max(0.0, until - monotonic()))[0]:
+            raise TimeoutError
+        if not (more := os.read(file, 1 << 16)):
+            break
+        said += more
+    return said
 
 
 def _environment(threads: int) -> dict[str, str]:

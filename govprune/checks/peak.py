@@ -1,14 +1,17 @@
 """Peak memory of models, each time in a fresh process: `python -m govprune.checks.peak`.
 
-One process imports the libraries and warms them up; each run is a fork of it, which starts with
-exactly that and loads one model. What is read on standard input and written to standard output is
-JSON. The kernel keeps the peak (VmHWM); a fork starts its own.
+One process imports the libraries and warms them up, and does nothing else. It answers requests one
+after another, each in a fork, and each run of a model is a fork of that one: it starts with exactly
+the libraries and loads one model. A line of JSON is read on standard input, one is written to
+standard output. The kernel keeps the peak (VmHWM); a fork starts its own.
 """
 
 import json
 import os
-import sys
+import select
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,8 @@ from ..errors import GovpruneError, SubjectError
 from ..job import ModelFiles
 
 STATUS = Path("/proc/self/status")
+IDLE = 60
+"""Seconds without a request after which the process ends."""
 
 
 def kibibytes(field: str, status: str) -> int:
@@ -68,14 +73,20 @@ def _touch() -> None:
         module(torch.zeros(64, 64)).double().numpy()
 
 
-def _forked(request: dict[str, Any], which: int, rows: Any) -> dict[str, Any]:
-    """Observe in a fork of this process; return the observation, or `{"error": sentence}`."""
+def _forked(work: Callable[[], Any], who: str, closed: tuple[int, ...] = ()) -> Any:
+    """Do work in a fork of this process and return what comes of it, or `{"error": sentence}`.
+
+    Args:
+        who: What the process is called if it ends without a word.
+        closed: Files of this process that are none of the fork's business.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(reading)
+        for file in (reading, *closed):
+            os.close(file)
         try:
-            said = observe(request, which, rows)
+            said = work()
         except GovpruneError as error:
             said = {"error": str(error)}
         except BaseException as error:  # the user's module may raise anything, or leave
@@ -88,10 +99,20 @@ def _forked(request: dict[str, Any], which: int, rows: Any) -> dict[str, Any]:
         text = stream.read()
     _, status = os.waitpid(child, 0)
     if not text:
-        role = request["models"][which]["role"]
-        return {"error": f"the process of the {role} ended with status {status} and no word"}
-    found: dict[str, Any] = json.loads(text)
-    return found
+        return {"error": f"the process of the {who} ended with status {status} and no word"}
+    return json.loads(text)
+
+
+def observed(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Answer one request: the models, the rows, and in which order to run them."""
+    import numpy as np
+
+    rows = np.load(request["rows"], allow_pickle=False)
+    rows = rows.astype(object) if rows.dtype.kind == "U" else rows
+    return [
+        _forked(partial(observe, request, which, rows), request["models"][which]["role"])
+        for which in request["order"]
+    ]
 
 
 def _warm_up(request: dict[str, Any]) -> None:
@@ -108,18 +129,18 @@ def _warm_up(request: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Answer one request: the models, the rows, and in which order to run them."""
-    import numpy as np
-
-    request = json.load(sys.stdin)
-    # Standard output is for the answer; a model's own words go to standard error.
-    answer = os.fdopen(os.dup(1), "w")
+    """Say what to have ready, then answer requests until there are none for a while."""
+    # Unbuffered: of a line that was read ahead nobody would be told.
+    words = os.fdopen(os.dup(0), "rb", buffering=0)
+    # Standard output is for the answers; a model's own words go to standard error.
+    answers = os.dup(1)
     os.dup2(2, 1)
-    _warm_up(request)
-    rows = np.load(request["rows"], allow_pickle=False)
-    rows = rows.astype(object) if rows.dtype.kind == "U" else rows
-    with answer:
-        json.dump([_forked(request, which, rows) for which in request["order"]], answer)
+    _warm_up(json.loads(words.readline()))
+    while select.select([words], [], [], IDLE)[0] and (line := words.readline()):
+        closed = (0, words.fileno(), answers)
+        said = _forked(partial(observed, json.loads(line)), "models", closed)
+        with os.fdopen(os.dup(answers), "w") as stream:
+            stream.write(f"{json.dumps(said)}\n")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from worlds import asked, blobs, case, evaluation, mlp, model, sparse
 
+from govprune.checks import memory
 from govprune.checks.base import Source
 from govprune.checks.memory import MEMORY
 from govprune.errors import CheckError
@@ -148,3 +149,20 @@ def test_a_model_that_does_not_answer_in_its_process_is_named(tmp_path, data, fa
 def test_a_model_that_prints_is_measured_all_the_same(tmp_path, data):
     given = from_files(tmp_path, data, (mlp(6, 2), "wordy"), (mlp(6, 2), "wordy"))
     assert taken(given)[1].basis.n == 3
+
+
+def test_a_process_that_ended_while_it_was_kept_is_replaced(tmp_path, data):
+    given = from_files(tmp_path, data, (mlp(6, 2), "wordy"), (mlp(6, 2), "wordy"))
+    taken(given)
+    (kept,) = memory._KEPT
+    kept.running.kill()
+    kept.running.wait()
+    assert taken(given)[1].basis.n == 3
+    assert memory._KEPT != [kept]
+
+
+def test_what_one_model_took_is_not_there_for_the_next_in_the_process_that_is_kept(tmp_path, data):
+    given = from_files(tmp_path, data, (mlp(*WIDE), "wide"), (mlp(*WIDE), "wide"))
+    first, second = (asked(given, MEMORY, policy_pack="edge", runs=3).figures[0] for _ in range(2))
+    peaks = [[float(row[2]) for row in figure.rows] for figure in (first, second)]
+    assert peaks[1] == pytest.approx(peaks[0], rel=0.1)
