@@ -28,6 +28,7 @@ COMMANDS = {
     "approve": "Verify a bundle and sign that its candidate may serve.",
     "waive": "Verify a bundle and answer for one finding of it, for a while.",
     "timestamp": "Have an authority say when it saw a verdict (RFC 3161).",
+    "archive": "List, show and export bundles, and read the log they stand in.",
     "promote": "Verify a bundle and move an alias to its candidate.",
     "rollback": "Move an alias back to the model before, verified again.",
     "policy": "Check policies (lint) and export their JSON Schema (schema).",

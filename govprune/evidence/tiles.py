@@ -85,16 +85,18 @@ def write(folder: Path, hashes: Sequence[bytes], leaf: Callable[[int], bytes]) -
         place = folder / tile.path
         if place.exists():
             continue
-        if tile.level == ENTRIES:
-            first = tile.index * WIDTH
-            entries = [leaf(first + i) for i in range(len(tile.hashes))]
-            data = b"".join(struct.pack(">H", len(entry)) + entry for entry in entries)
-        else:
-            data = b"".join(tile.hashes)
-        _put(place, data)
+        _put(place, _bytes(tile, leaf))
         if len(tile.hashes) == WIDTH:
             # Whoever asks for a part of it finds the whole.
             shutil.rmtree(place.with_name(f"{place.name}.p"), ignore_errors=True)
+
+
+def _bytes(tile: _Tile, leaf: Callable[[int], bytes]) -> bytes:
+    if tile.level != ENTRIES:
+        return b"".join(tile.hashes)
+    first = tile.index * WIDTH
+    entries = [leaf(first + i) for i in range(len(tile.hashes))]
+    return b"".join(struct.pack(">H", len(entry)) + entry for entry in entries)
 
 
 def refuse_forked(folder: Path, hashes: Sequence[bytes]) -> None:
@@ -149,6 +151,12 @@ class Tiled:
     """The entries, in order: as many as the checkpoint describes."""
     hashes: tuple[bytes, ...]
     """Of the entries."""
+
+
+def files_of(tiled: Tiled) -> dict[str, bytes]:
+    """Return the files of a log as of its checkpoint, by their names below its folder."""
+    made = {tile.path: _bytes(tile, tiled.leaves.__getitem__) for tile in _tiles(tiled.hashes)}
+    return {"checkpoint": tiled.note.encode(), **made}
 
 
 def read(folder: Path, trusted: Sequence[TrustedKeys]) -> Tiled:
