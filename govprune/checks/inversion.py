@@ -90,6 +90,7 @@ def measure(case: Case, params: InversionParams) -> Iterator[Measurement | Figur
         basis=paired(seen["untrained control"], seen["baseline"]),
         notes=(f"{CONTROLS} untrained controls that share the starts, against the baseline",),
     )
+    begun = judge.identifies(begin, targets)
     yield Figure(
         check="inversion",
         title="Reconstructions identified by an independent judge, %",
@@ -97,7 +98,7 @@ def measure(case: Case, params: InversionParams) -> Iterator[Measurement | Figur
         rows=tuple(
             (
                 name,
-                f"{100 * judge.identifies(begin, targets)[targets == i].mean():.0f}",
+                f"{100 * begun[targets == i].mean():.0f}",
                 *(f"{100 * hits[targets == i].mean():.0f}" for hits in seen.values()),
             )
             for i, name in enumerate(case.data.classes[:20])
