@@ -43,7 +43,7 @@ NOTE = re.compile(
 )
 RESULTS, WHEN = ("PASSED", "FAILED", "UNDECIDED"), ("until", "EXPIRED on")
 UNCHECKED = (
-    "findings (not computed again from their counts), models and data: use govprune verify",
+    "findings (not computed again from their counts), models, data, log/: use govprune for these",
     "what the card says: only that it is the one that was signed",
 )
 
@@ -221,6 +221,7 @@ def verify(files: Files, keys: Keys) -> list[str]:
     return [
         f"VERIFIED {result}  {' '.join(models[0])}, attempt {attempt}, {WHEN[expired]} {expires}",
         f"signed by key {signer}; {place}",
+        *(f"not checked here: {name}, beyond its digest" for name in NAMED[4:] if name in files),
         *(f"not checked here: {name}, which takes a trust policy" for name in later),
     ]
 

@@ -31,7 +31,7 @@ COMMANDS = {
     "archive": "List, show and export bundles, and read the log they stand in.",
     "promote": "Verify a bundle and move an alias to its candidate.",
     "rollback": "Move an alias back to the model before, verified again.",
-    "policy": "Check policies (lint) and export their JSON Schema (schema).",
+    "policy": "Check policies (lint), say what a change weakens (diff), export the JSON Schema.",
     "checks": "List every check and metric a policy can ask about.",
     "trust": "Say who may decide, approve and waive: a signed trust policy.",
     "keys": "Make signing keys and say whose keys this account trusts.",

@@ -351,15 +351,15 @@ def seen(data, reached):
 def test_what_passes_a_policy_that_is_called_no_weaker_passed_the_old_one():
     reached = []
 
-    @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def holds(data):
         seen(data, reached)
 
     holds()
     # Not vacuous: really changed policies that do pass something.
-    assert sum(changed and result == "PASSED" for changed, result in reached) > 10
-    assert sum(changed and result != "PASSED" for changed, result in reached) > 10
+    assert sum(changed and result == "PASSED" for changed, result in reached) > 5
+    assert sum(changed and result != "PASSED" for changed, result in reached) > 5
 
 
 def test_a_weakening_that_is_not_called_one_would_break_the_promise():
