@@ -105,6 +105,16 @@ def _until(text: str, now: datetime) -> datetime:
     return at
 
 
+def _shut(finding: "Finding") -> str:
+    """Name a finding as the options of this command do, with the least that --worst must accept."""
+    from ..policy import pessimistic_end
+
+    asked, end = finding.question, pessimistic_end(finding)
+    label = "" if asked.label is None else f" --label {asked.label}"
+    worst = " (cannot be waived)" if end is None else f" (as bad as {end:.6g})"
+    return f"--rule {asked.rule} --slice {asked.slice}{label}{worst}"
+
+
 def _finding(found: "Verified", signed: "SignedWaiver") -> "Finding":
     """Return the finding that a waiver is about; refuse one that would change nothing."""
     from ..errors import InputError
@@ -113,7 +123,7 @@ def _finding(found: "Verified", signed: "SignedWaiver") -> "Finding":
     judged = waive(found.evidence.verdict, [signed.waiver])
     for _, reason in judged.idle:
         shut = [f for f in found.evidence.verdict.findings if f.blocks]
-        names = "; ".join(f"{f.question.rule}, {output.where(f.question)}" for f in shut[:8])
+        names = "; ".join(_shut(f) for f in shut[:8])
         raise InputError(
             f"{signed.waiver.rule} of {signed.waiver.slice}: {reason}; nothing was signed. What "
             f"keeps the gate shut: {names or 'nothing'}"
