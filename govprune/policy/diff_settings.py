@@ -181,13 +181,13 @@ def slices(old: Policy, new: Policy) -> _Found:
             (f"{after.confidence} parts by the baseline's confidence, was {before.confidence}"),
         )
     elif after.confidence > before.confidence:
+        was_none = "; data without groups, which was refused, can be judged by them"
         yield (
-            "unclear" if before.confidence else more,
+            "unclear",
             "slices.confidence",
-            (
-                f"{after.confidence} parts by the baseline's confidence, was {before.confidence}"
-                + share * bool(rest)
-            ),
+            f"{after.confidence} parts by the baseline's confidence, was {before.confidence}"
+            + was_none * (before.confidence == 0)
+            + share * bool(rest),
         )
 
 

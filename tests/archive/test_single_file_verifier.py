@@ -15,9 +15,10 @@ from sealed import HTML, NOW, World, sha256
 
 import govprune
 from govprune.evidence import dsse
-from govprune.evidence.bundle import CardFiles
+from govprune.evidence.bundle import CardFiles, entry_of
 from govprune.evidence.vsa import summarise, to_vsa
 from govprune.records import canonical
+from govprune.subjects import describe
 
 VERIFIER = Path(govprune.__file__).parent / "archive" / "verify.py"
 ALONE = """
@@ -116,6 +117,34 @@ def test_a_bundle_with_a_pdf_is_verified_and_a_changed_pdf_is_not(verify, world)
     assert verify(made)[0] == 0
     (made / "card.pdf").write_bytes(b"%PDF of some kino")
     assert refused(verify(made), "card.pdf: changed, added or missing")
+
+
+def test_a_model_of_several_files_is_verified_as_one(verify, world):
+    evidence = world.evidence("PASSED")
+    world.write("models/config.json", b"{}")
+    more = describe(world.root / "models/config.json", role="candidate", root=world.root)
+    several = evidence.model_copy(update={"subjects": (more, *evidence.subjects)})
+    made = world.forge(several, out="several")
+    assert verify(made)[0] == 0
+    other = json.loads((made / "proof.json").read_bytes())
+    assert other["leaf"].count(sha256(b"{}")) == 0  # of several files the log holds one digest
+
+
+def test_what_is_known_by_its_digest_alone_is_named(verify, world):
+    evidence = world.evidence("PASSED")
+    made = world.forge(evidence, out="planned")
+    files = {p.name: p.read_bytes() for p in made.iterdir()} | {"producer.dsse.json": b"{}"}
+    names = ("evidence.dsse.json", "card.html", "README.txt", "producer.dsse.json")
+    digests = tuple((name, sha256(files[name])) for name in names)
+    summary = summarise(evidence, files=digests, nonce="1" * 32)
+    files["verdict.dsse.json"] = dsse.sign(to_vsa(summary), world.keys)
+    proof = world.log.append(entry_of(evidence, summary, files), world.keys)
+    for name, data in (files | {"proof.json": canonical(proof)}).items():
+        (made / name).write_bytes(data)
+    code, said = verify(made)
+    assert (code, "not checked here: producer.dsse.json, beyond its digest" in said) == (0, True)
+    (made / "producer.dsse.json").write_bytes(b"{ }")
+    assert refused(verify(made), "producer.dsse.json: changed")
 
 
 def test_an_expired_verdict_is_genuine_and_said_to_be_expired(verify, world):
@@ -308,8 +337,6 @@ def test_a_log_signed_by_somebody_else_is_refused(verify, world, tmp_path):
     )
     summary = summarise(evidence, files=digests, nonce="0" * 32)
     assert dsse.sign(to_vsa(summary), world.keys) == files["verdict.dsse.json"]
-    from govprune.evidence.bundle import entry_of
-
     (stranger.log.path / "log.sqlite").unlink()
     shutil.rmtree(stranger.log.path)
     proof = stranger.log.append(entry_of(evidence, summary, files), stranger.keys)

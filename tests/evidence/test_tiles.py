@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sealed import World
@@ -198,6 +199,17 @@ def test_an_index_that_was_cut_off_and_continued_is_refused(world):
     with pytest.raises(EvidenceError, match=r"tile/0/000\.p/3: was written for other entries"):
         world.log.append(entry(9), world.keys)
     assert len(world.log.check(world.trusted).entries) == 2
+
+
+def test_gates_side_by_side_leave_tiles_for_each_of_their_checkpoints(world):
+    with ThreadPoolExecutor(6) as pool:
+        proofs = list(pool.map(lambda i: world.log.append(entry(i), world.keys), range(12)))
+    world.log.append(entry(12), world.keys)
+    found = tiles.read(world.log.path, world.trusted)
+    assert len(set(found.leaves)) == 13
+    for proof in proofs:
+        assert (world.log.path / tiles.path_of(0, 0, proof.size)).is_file()
+        assert found.leaves[proof.index] == proof.leaf.encode()
 
 
 def test_an_unsigned_run_leaves_tiles_too_and_the_checkpoint_covers_what_it_did(world):
