@@ -41,6 +41,8 @@ _KINDS = {
     "extra_forbidden": "no such field; check the spelling or remove it",
     "missing": "is required",
 }
+MOST_VALUES = 2_000_000
+"""Of one JSON document: each takes some hundred bytes of memory, whatever it takes in the file."""
 _KEBAB = "^[a-z0-9]+(-[a-z0-9]+)*$"
 
 
@@ -69,12 +71,13 @@ def canonical(value: Any) -> bytes:
     """Return the canonical JSON bytes (RFC 8785) of a record or of plain JSON values.
 
     Raises:
-        EvidenceError: The value holds NaN, an infinity or an integer beyond 2**53.
+        EvidenceError: The value holds NaN, an infinity, an integer beyond 2**53 or half a
+            character, or is nested too deep.
     """
     plain = to_json(value) if isinstance(value, Record) else value
     try:
         return rfc8785.dumps(plain)
-    except rfc8785.CanonicalizationError as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise EvidenceError(f"cannot be written as canonical JSON: {error}") from error
 
 
@@ -98,11 +101,16 @@ def _no_constant(name: str) -> Any:
 def parse_json(data: bytes, *, source: str, limit: int = 64_000_000) -> Any:
     """Read JSON from a hostile source: no duplicate key, no NaN, no size over `limit` bytes.
 
+    Nor more than `MOST_VALUES` values.
+
     Raises:
         EvidenceError: The bytes break one of these rules or are not JSON at all.
     """
     if len(data) > limit:
         raise EvidenceError(f"{source}: {len(data)} bytes, more than the {limit} allowed")
+    # An upper bound that needs no parsing: text may hold these signs, too.
+    if sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise EvidenceError(f"{source}: more than {MOST_VALUES:,} values; refused")
     try:
         return json.loads(
             data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant

@@ -1,9 +1,9 @@
 """YAML from a hostile source, read strictly, with the line of every value.
 
-Refused: control characters, a key given twice,
-anchors and aliases, tags, several documents, keys that are not
-text, numbers that are not finite, more than 1 MB. `no`, `on` and `1:30` stay text: only
-`true` and `false` are truth values, only decimal numbers are numbers (YAML 1.2 core).
+Refused: control characters, a key given twice, anchors and aliases, tags, several documents, keys
+that are not text, numbers that are not finite, more than 250 kB or 20,000 values. `no`, `on` and
+`1:30` stay text: only `true` and `false` are truth values, only decimal numbers are numbers (YAML
+1.2 core).
 """
 
 import math
@@ -17,8 +17,11 @@ from pydantic import ValidationError
 from .errors import InputError
 from .records import refusal
 
-LIMIT = 1_000_000
+LIMIT = 250_000
+"""Characters: some seconds of reading at worst."""
 DEPTH = 40
+MOST_EVENTS = 20_000
+"""Values, and starts and ends of lists and mappings: some seconds of reading."""
 LONGEST_NUMBER = 30
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
@@ -53,8 +56,10 @@ def load(text: str, *, source: str, error: type[InputError]) -> Document:
         raise error(f"{source}: longer than {LIMIT} characters; refused")
     try:
         depth = 0
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
             _refuse_event(event, source, error)
+            if count > MOST_EVENTS:
+                raise error(f"{source}: more than {MOST_EVENTS:,} values; refused")
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > DEPTH:

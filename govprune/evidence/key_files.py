@@ -134,7 +134,7 @@ def _parse(kind: str, pem: bytes, path: Path | str, passphrase: bytes | None = N
         if kind == "PUBLIC KEY":
             return serialization.load_pem_public_key(pem)
         return serialization.load_pem_private_key(pem, password=passphrase)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise SigningKeyError(f"{path}: {kind.lower()} cannot be read ({error})") from error
 
 

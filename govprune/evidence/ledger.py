@@ -54,7 +54,7 @@ def appending(file: Path, schema: Sequence[str]) -> Iterator[sqlite3.Connection]
                 for statement in schema:
                     db.execute(statement)
                 yield db
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # its messages quote a damaged file
         raise _explain(file, error) from error
 
 
@@ -74,7 +74,7 @@ def reading(file: Path) -> Iterator[sqlite3.Connection | None]:
             db.execute("BEGIN")
             made = db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
             yield db if made else None
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # its messages quote a damaged file
         raise _explain(file, error) from error
 
 
@@ -82,7 +82,7 @@ def _connect(file: Path) -> sqlite3.Connection:
     return sqlite3.connect(file, timeout=_WAIT_SECONDS, isolation_level=None)
 
 
-def _explain(file: Path, error: sqlite3.Error) -> GovpruneError:
+def _explain(file: Path, error: sqlite3.Error | UnicodeDecodeError) -> GovpruneError:
     remedy = _REMEDIES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
     if remedy is not None:
         return InputError(f"{file}: {error}; nothing was entered: {remedy}, then run again.")

@@ -7,6 +7,7 @@ signs a log that was truncated or edited.
 """
 
 import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from ..records import canonical
 from . import ledger, merkle, tiles
 from .entry import Entry, Leaf, Proof, read_entry
 from .keys import SigningKeys, TrustedKeys
-from .note import Checkpoint, read_note, sign_note, verify_note
+from .note import ORIGIN, Checkpoint, read_note, sign_note, verify_note
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS log"
@@ -167,6 +168,7 @@ class Log:
             hashes.append(merkle.leaf_hash(leaf))
         origin, checkpoint = _origin(db), None
         (own,) = db.execute("SELECT note FROM log").fetchone()
+        own = None if own is None else str(own)  # a column of SQLite holds whatever was put there
         if copy is not None and own is None:
             raise EvidenceError(f"{self.path}: the index lost its checkpoint. Restore the log.")
         for source, note in ((f"{self.path}/checkpoint", copy), (str(self._file), own)):
@@ -235,7 +237,7 @@ def _columns(entry: Leaf) -> tuple[str, str, str, str]:
 
 def _origin(db: sqlite3.Connection) -> str:
     row = db.execute("SELECT origin FROM log").fetchone()
-    if row is None:
+    if row is None or re.fullmatch(ORIGIN, str(row[0])) is None:
         raise EvidenceError("the log has lost its name; restore it from a copy")
     return str(row[0])
 
