@@ -48,8 +48,7 @@ def measure(case: Case, params: AttributionParams) -> Iterator[Measurement | Fig
     rows = case.data.features[hurt]
     truth = case.data.labels[hurt]
     before = case.candidate_scores.predictions[hurt] == truth
-    after = {name: _right(_with(candidate, baseline, keys), rows, truth)
-             for name, keys in layers.items()}  # fmt: skip
+    after = dict(_put_back(baseline, candidate, layers, rows, truth))
     regained = {name: paired(before, right) for name, right in after.items()}
     best = max(regained, key=lambda name: stats.estimate(regained[name]))
     yield Measurement(
@@ -118,10 +117,20 @@ def _worst(case: Case, minimum: int) -> tuple[str, npt.NDArray[np.int64], float]
     return where, rows, lost
 
 
-def _with(candidate: TorchModel, baseline: TorchModel, keys: tuple[str, ...]) -> "torch.nn.Module":
+def _put_back(
+    baseline: TorchModel,
+    candidate: TorchModel,
+    layers: dict[str, tuple[str, ...]],
+    rows: npt.NDArray[np.float32],
+    truth: npt.NDArray[np.int64],
+) -> Iterator[tuple[str, Bools]]:
+    """Yield each layer with what is right once the baseline's is in the candidate's place."""
     mixed = copy.deepcopy(candidate.module)
-    mixed.load_state_dict({k: baseline.module.state_dict()[k] for k in keys}, strict=False)
-    return mixed
+    before, after = (m.module.state_dict() for m in (baseline, candidate))
+    for name, keys in layers.items():
+        mixed.load_state_dict({key: before[key] for key in keys}, strict=False)
+        yield name, _right(mixed, rows, truth)
+        mixed.load_state_dict({key: after[key] for key in keys}, strict=False)
 
 
 def _right(

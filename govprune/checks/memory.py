@@ -42,7 +42,7 @@ WITH_OTHERS = ("onnx", "onnxruntime", "sklearn", "tokenizers", "transformers")
 class MemoryParams(Record):
     """Parameters of the memory check."""
 
-    runs: int = Field(default=15, ge=3, le=400)
+    runs: int = Field(default=15, ge=1, le=400)
     """Processes per model, and as many again for the control; fewer than 10 decide nothing."""
     batch: int = Field(default=256, ge=1)
     """Rows that are answered at once."""

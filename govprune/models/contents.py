@@ -28,6 +28,8 @@ fewer, scales of 32 bits hold more than integers of 8 bits; at more, whoever hid
 would ship a file larger than the baseline's."""
 _PACKABLE = 256 << 20
 """Bytes beyond which a file is not compressed only to see how far it would go."""
+_PACKED: dict[tuple[str, str], int | None] = {}
+"""What that came to, by the kind of a model and the digest of its file."""
 
 
 class Groups(Record):
@@ -110,7 +112,7 @@ def contents(model: Model, baseline: Contents | None = None) -> Contents:
         bits=_bits(held, min(weights, baseline.weights) if baseline else weights),
         parameters=sum(map(_numel, plain.values())) + sum(map(_values, on_grid.values())),
         size=model.weights.size,
-        packed=_packed(model.tensors),
+        packed=_packed_once(model),
         masks=len(masks),
         groups=tuple(_groups(zero, n, m, baseline) for n, m in PATTERNS),
     )
@@ -207,6 +209,14 @@ def _groups(
     return Groups(
         name=f"{n}:{m}", groups=groups, broken=broken, covered=covered, scope=covered + left_alone
     )
+
+
+def _packed_once(model: Model) -> int | None:
+    """Pack the tensors of a file once in this process, which takes longer than counting them."""
+    of = (model.kind, model.weights.sha256)
+    if of not in _PACKED:
+        _PACKED[of] = _packed(model.tensors)
+    return _PACKED[of]
 
 
 def _packed(tensors: "Mapping[str, torch.Tensor]") -> int | None:
