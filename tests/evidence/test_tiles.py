@@ -94,6 +94,45 @@ def test_a_log_of_70000_entries_has_the_tiles_the_specification_counts(tmp_path)
     assert top == merkle.root(hashes[: 256 * 256])
 
 
+class Client:
+    """Any client of tiled logs: it knows the specification, a folder and a size."""
+
+    def __init__(self, folder, size):
+        self.folder, self.size, self.fetched = folder, size, set()
+
+    def stored(self, level, place):
+        """Return the hash of the complete subtree of 256**level entries at this place."""
+        index, offset = divmod(place, 256)
+        width = min(256, self.size // 256**level - index * 256)
+        digits = f"{index:03d}" if index < 1000 else f"x{index // 1000:03d}/{index % 1000:03d}"
+        path = f"tile/{level}/{digits}" + (f".p/{width}" if width < 256 else "")
+        data = (self.folder / path).read_bytes()
+        assert len(data) == 32 * width
+        self.fetched.add(path)
+        return data[32 * offset : 32 * offset + 32]
+
+    def tree(self, first, end):
+        """RFC 6962's MTH over entries `first` to `end`, from as few hashes as are stored."""
+        count = end - first
+        for level in (3, 2, 1, 0):
+            if count == 256**level:
+                return self.stored(level, first // count)
+        split = 1
+        while split * 2 < count:
+            split *= 2
+        both = self.tree(first, first + split) + self.tree(first + split, end)
+        return hashlib.sha256(b"\x01" + both).digest()
+
+
+@pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 511, 600, 66_000])
+def test_a_client_that_knows_only_the_specification_finds_the_root(tmp_path, size):
+    leaves, hashes = sizes(size)
+    tiles.write(tmp_path, hashes, leaves.__getitem__)
+    client = Client(tmp_path, size)
+    assert client.tree(0, size) == merkle.root(hashes)
+    assert len(client.fetched) <= 4
+
+
 def test_a_full_tile_takes_the_place_of_the_partial_ones(tmp_path):
     leaves, hashes = sizes(256)
     for count in (254, 255, 256):
