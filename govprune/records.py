@@ -112,9 +112,12 @@ def parse_json(data: bytes, *, source: str, limit: int = 64_000_000) -> Any:
     if sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
         raise EvidenceError(f"{source}: more than {MOST_VALUES:,} values; refused")
     try:
-        return json.loads(
+        value = json.loads(
             data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
         )
+        if b"\\u" in data:  # an escape can spell half a character, which no text may hold
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
     except EvidenceError as error:
         raise EvidenceError(f"{source}: {error}") from error
     except (ValueError, RecursionError) as error:

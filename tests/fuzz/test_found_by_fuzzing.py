@@ -20,9 +20,19 @@ def world(tmp_path):
     return made
 
 
+@pytest.mark.parametrize(
+    "data", [b'{"\\ud800":1}', b'["\\uDFFF"]', b'"\\ude00\\ud83d"', b'{"sha256":"\\ud800"}']
+)
+def test_half_a_character_is_no_json(data):
+    """It can be written nowhere, and made the library that reads records fail in its own way."""
+    with pytest.raises(EvidenceError, match="not JSON"):
+        parse_json(data, source="x")
+    assert parse_json(b'["\\ud83d\\ude00", "\\u00e9"]', source="x") == ["\U0001f600", "\u00e9"]
+
+
 def test_half_a_character_in_a_key_cannot_be_written_as_canonical_json():
     with pytest.raises(EvidenceError, match="canonical JSON"):
-        canonical(parse_json(b'{"\\ud800":1}', source="x"))
+        canonical({"\ud800": 1})
 
 
 def test_a_value_nested_too_deep_cannot_be_written_as_canonical_json():
