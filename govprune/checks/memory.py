@@ -3,7 +3,7 @@
 Each run is a process of its own that has the libraries and nothing else. The peak holds what the
 loader holds at once: the file as it was read, its tensors, and the module. A small model vanishes
 beside what any answer takes, so its ratio is near 1. The process that has the libraries ready is
-kept for a minute: whoever gates several models need not wait for it each time.
+kept for some minutes: whoever gates several models need not wait for it each time.
 """
 
 import atexit

@@ -20,7 +20,7 @@ from ..errors import GovpruneError, SubjectError
 from ..job import ModelFiles
 
 STATUS = Path("/proc/self/status")
-IDLE = 60
+IDLE = 300
 """Seconds without a request after which the process ends."""
 
 
