@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from sealed import HTML, NOW, World, sha256
+from trusted_people import People
 
 import govprune
 from govprune.evidence import dsse
@@ -161,6 +162,19 @@ def test_what_may_come_later_is_listed_as_not_checked(verify, bundle):
     assert code == 0
     for name in names:
         assert f"not checked here: {name}, which takes a trust policy" in said
+
+
+def test_a_waiver_changes_nothing_for_who_has_no_trust_policy(verify, tmp_path, monkeypatch):
+    """It is listed, and the verdict stays the gate's own."""
+    monkeypatch.setenv("GOVPRUNE_HOME", str(tmp_path / "account"))
+    people = People(tmp_path / "people")
+    made = people.sealed("FAILED")
+    people.waive(made)
+    assert people.stand(made).result == "PASSED WITH WAIVER"
+    code, said = verify(made, "--key", people.public)
+    assert (code, "VERIFIED FAILED" in said) == (0, True)
+    assert "not checked here: waiver-" in said
+    assert "not checked here: producer.dsse.json, beyond its digest" in said
 
 
 # --- keys
