@@ -117,8 +117,8 @@ def parse_json(data: bytes, *, source: str, limit: int = 64_000_000) -> Any:
         )
         if b"\\u" in data:  # an escape can spell half a character, which no text may hold
             json.dumps(value, ensure_ascii=False).encode("utf-8")
-        return value
     except EvidenceError as error:
         raise EvidenceError(f"{source}: {error}") from error
     except (ValueError, RecursionError) as error:
         raise EvidenceError(f"{source}: not JSON ({error})") from error
+    return value
