@@ -8,6 +8,7 @@ once every byte of it is known to be the gate's. So a hostile file never meets a
 import hashlib
 import io
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from cryptography import x509
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..errors import EvidenceError
+from .timestamp import verify_timestamp
 
 _LIMIT = 64_000_000
 _CMS_LIMIT = 60_000
@@ -28,13 +30,21 @@ _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, Recur
               OverflowError)  # fmt: skip
 
 
-def verify_pdf(pdf: bytes, *, certificate: x509.Certificate, envelope: bytes) -> None:
+def verify_pdf(
+    pdf: bytes,
+    *,
+    certificate: x509.Certificate,
+    envelope: bytes,
+    authorities: Sequence[str] | None = None,
+) -> None:
     """Accept a card only if the pinned certificate signed every byte of it.
 
     Args:
         pdf: The whole file.
         certificate: Of the key that must have signed; compared byte by byte, no chain is built.
         envelope: What the one attachment must be.
+        authorities: Certificates (PEM) of those whose time over the signature counts (PAdES B-T);
+            None where nobody says: then a time in it is read by nobody.
 
     Raises:
         EvidenceError: Anything else is the case.
@@ -44,7 +54,7 @@ def verify_pdf(pdf: bytes, *, certificate: x509.Certificate, envelope: bytes) ->
     if not pdf.startswith(b"%PDF-1.7\n"):
         raise EvidenceError("card PDF: not a PDF that govprune wrote")
     covered, cms = _signed_bytes(pdf)
-    _verify_cms(cms, hashlib.sha256(covered).digest(), certificate)
+    _verify_cms(cms, hashlib.sha256(covered).digest(), certificate, authorities)
     attached = _attachments(pdf)
     if [name for name, _ in attached] != [_ATTACHMENT]:
         raise EvidenceError(
@@ -92,7 +102,9 @@ def _der(raw: bytes) -> bytes:
     return raw[:length]
 
 
-def _verify_cms(raw: bytes, digest: bytes, certificate: x509.Certificate) -> None:
+def _verify_cms(
+    raw: bytes, digest: bytes, certificate: x509.Certificate, authorities: Sequence[str] | None
+) -> None:
     from asn1crypto import cms  # type: ignore[import-untyped]  # ships no types
 
     der = _der(raw)
@@ -117,6 +129,22 @@ def _verify_cms(raw: bytes, digest: bytes, certificate: x509.Certificate) -> Non
         ) from error
     if expected != der:
         raise EvidenceError("card PDF: the signature is wrapped in something nobody signed")
+    token = _token(signed)
+    if token is not None and authorities:
+        verify_timestamp(token, signature, authorities=authorities, source="card PDF: timestamp")
+
+
+def _token(signed: Any) -> bytes | None:
+    """Return the one thing that may stand beside the signature: an authority's time over it."""
+    beside = signed["signer_infos"][0]["unsigned_attrs"]
+    if not beside:
+        return None
+    if len(beside) != 1 or beside[0]["type"].native != "signature_time_stamp_token":
+        raise EvidenceError("card PDF: the signature carries something that nobody signed")
+    if len(beside[0]["values"]) != 1:
+        raise EvidenceError("card PDF: several timestamps; one is allowed")
+    token: bytes = beside[0]["values"][0].dump()
+    return token
 
 
 def _only_pinned(signed: Any, certificate: x509.Certificate) -> None:
@@ -177,6 +205,9 @@ def _rebuilt(signed: Any, certificate: x509.Certificate, message: bytes, signatu
         "signature_algorithm": {"algorithm": "sha256_ecdsa"},
         "signature": signature,
     }
+    if (token := _token(signed)) is not None:
+        time = {"type": "signature_time_stamp_token", "values": [cms.ContentInfo.load(token)]}
+        signer["unsigned_attrs"] = [time]
     rebuilt = {
         "version": "v1",
         "digest_algorithms": [sha256(null=null)],
@@ -198,7 +229,9 @@ def _attachments(pdf: bytes) -> list[tuple[str, bytes]]:
         if reader.xrefs.total_revisions != 2:
             # The rendered file, and the one addition that is the signature.
             raise EvidenceError("card PDF: not exactly one rendering and one signature")
-        if len(reader.embedded_signatures) != 1:
+        # Not `embedded_signatures`: it loads a second of code for signing and the network.
+        fields = [field.get_object() for field in reader.root["/AcroForm"]["/Fields"]]
+        if [field["/FT"] for field in fields] != ["/Sig"] or "/Kids" in fields[0]:
             raise EvidenceError("card PDF: exactly one signature is allowed")
         tree = reader.root["/Names"]["/EmbeddedFiles"]
         if "/Kids" in tree:

@@ -45,9 +45,6 @@ def request_timestamp(url: str, data: bytes) -> bytes:
     """
     from asn1crypto import tsp  # type: ignore[import-untyped]  # ships no types
 
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise InputError(f"{url}: a timestamp authority has an http or https address")
-    nonce = secrets.randbits(63)
     asked = tsp.TimeStampReq(
         {
             "version": 1,
@@ -55,10 +52,24 @@ def request_timestamp(url: str, data: bytes) -> bytes:
                 "hash_algorithm": {"algorithm": "sha256"},
                 "hashed_message": hashlib.sha256(data).digest(),
             },
-            "nonce": nonce,
+            "nonce": secrets.randbits(63),
             "cert_req": True,
         }
     )
+    der: bytes = request_token(url, asked)["time_stamp_token"].dump()
+    return der
+
+
+def request_token(url: str, asked: Any) -> Any:
+    """Send a request (TimeStampReq) and return the answer (TimeStampResp), its nonce compared.
+
+    Raises:
+        InputError: The authority cannot be reached, refuses, or answers something else.
+    """
+    from asn1crypto import tsp
+
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise InputError(f"{url}: a timestamp authority has an http or https address")
     request = Request(  # noqa: S310 the scheme is checked above
         url, data=asked.dump(), headers={"Content-Type": "application/timestamp-query"}
     )
@@ -72,15 +83,13 @@ def request_timestamp(url: str, data: bytes) -> bytes:
         status = response["status"]["status"].native
         if status not in ("granted", "granted_with_mods"):
             raise InputError(f"{url}: the timestamp authority refused ({status})")
-        token = response["time_stamp_token"]
-        said = token["content"]["encap_content_info"]["content"].parsed
-        same = said["nonce"].native == nonce
-        der: bytes = token.dump()
+        said = response["time_stamp_token"]["content"]["encap_content_info"]["content"].parsed
+        same = said["nonce"].native == asked["nonce"].native
     except _MALFORMED as error:
         raise InputError(f"{url}: the answer is no timestamp ({error})") from error
     if not same:
         raise InputError(f"{url}: the answer is to another question; ask again")
-    return der
+    return response
 
 
 def verify_timestamp(

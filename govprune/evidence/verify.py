@@ -153,7 +153,12 @@ def verify_files(
     if PDF_FILE in files:
         from .pdf import verify_pdf
 
-        verify_pdf(files[PDF_FILE], certificate=signer.certificate, envelope=files[EVIDENCE_FILE])
+        verify_pdf(
+            files[PDF_FILE],
+            certificate=signer.certificate,
+            envelope=files[EVIDENCE_FILE],
+            authorities=None if under is None else under.timestamp_authorities,
+        )
     entry = entry_of(evidence, summary, files)
     proof, checkpoint = verify_proof(
         _part(files, PROOF_FILE, source), entry, gates, source=f"{source}/{PROOF_FILE}"

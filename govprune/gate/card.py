@@ -4,6 +4,7 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
+from ..errors import InputError
 from ..evidence.keys import SigningKeys
 from ..evidence.statement import Evidence
 
@@ -16,6 +17,7 @@ def render_card(
     *,
     signer: str | None = None,
     pdf: bool = True,
+    timestamp: str | None = None,
 ) -> Any:
     """Render the card of sealed evidence.
 
@@ -26,6 +28,7 @@ def render_card(
         notes: Receives the reason where no PDF could be made.
         signer: Whom an unsigned copy names as the signer of the evidence.
         pdf: Whether to make one; it takes most of the time of a small run.
+        timestamp: Address of an authority whose time over the signature is put into the PDF.
     """
     from ..card import CardError, make_view, render_html, render_pdf, sign_pdf
     from ..evidence.bundle import CardFiles
@@ -44,4 +47,10 @@ def render_card(
     except CardError as error:
         notes.append(f"no PDF card: {error}")
         return CardFiles(html=html, pdf=None)
-    return CardFiles(html=html, pdf=sign_pdf(made, keys) if keys else made)
+    if keys is None:
+        return CardFiles(html=html, pdf=made)
+    try:
+        return CardFiles(html=html, pdf=sign_pdf(made, keys, timestamp=timestamp))
+    except InputError as error:
+        notes.append(f"no timestamp in the PDF: {error}")
+        return CardFiles(html=html, pdf=sign_pdf(made, keys))

@@ -107,7 +107,9 @@ def gate(
     bundle = seal(
         evidence, keys=keys, out=out, log=archive, trusted=account_keys(), extra=extra,
         timestamp=timestamps(added.timestamp, notes) if added.timestamp else None,
-        render=lambda envelope: render_card(evidence, envelope, keys, notes, pdf=pdf),
+        render=lambda envelope: render_card(
+            evidence, envelope, keys, notes, pdf=pdf, timestamp=added.timestamp
+        ),
     )  # fmt: skip
     progress("done", total, total)
     return Gated(evidence=evidence, bundle=bundle, notes=tuple(notes))

@@ -7,8 +7,9 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+from asn1crypto import cms, core, x509
 from asn1crypto import keys as asn1_keys
-from asn1crypto import x509
+from authorities import Authority, serving
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pyhanko.pdf_utils import embed, generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -264,3 +265,79 @@ def test_verifying_loads_neither_renderer_nor_torch(card, gate, tmp_path):
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+# --- a time in it (PAdES B-T)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("time") / "tsa", key="ec")
+
+
+@pytest.fixture(scope="module")
+def stamped(unsigned, gate, authority):
+    with serving(authority.answer) as address:
+        return sign_pdf(unsigned, gate, timestamp=address)
+
+
+def test_a_card_with_an_authoritys_time_is_accepted_by_us_and_poppler(
+    stamped, gate, authority, tmp_path
+):
+    for authorities in (None, [authority.certificate]):
+        verify_pdf(
+            stamped, certificate=gate.certificate, envelope=ENVELOPE, authorities=authorities
+        )
+    (tmp_path / "card.pdf").write_bytes(stamped)
+    said = subprocess.run(
+        ["pdfsig", "-nocert", tmp_path / "card.pdf"], check=True, capture_output=True, text=True
+    ).stdout
+    assert "Signature is Valid" in said
+    assert "Total document signed" in said
+
+
+def test_a_time_of_another_authority_is_refused(stamped, gate, tmp_path):
+    """evidence/pdf.py: `verify_timestamp(token, signature, authorities=authorities, ...`"""
+    other = Authority(tmp_path / "tsa", key="ec")
+    with pytest.raises(EvidenceError, match="does not name"):
+        verify_pdf(
+            stamped, certificate=gate.certificate, envelope=ENVELOPE,
+            authorities=[other.certificate],
+        )  # fmt: skip
+
+
+def test_a_time_over_another_signature_is_refused(stamped, unsigned, gate, authority):
+    """The time of one card, moved into another that has room for it."""
+    with serving(authority.answer) as address:
+        second = sign_pdf(unsigned, gate, timestamp=address)
+    mixed = bytearray(second)
+    first, other = (cms_of(pdf) for pdf in (stamped, second))
+    other["content"]["signer_infos"][0]["unsigned_attrs"] = first["content"]["signer_infos"][0][
+        "unsigned_attrs"
+    ]
+    start, end = hole_of(second)
+    raw = other.dump(force=True).hex().upper().encode()
+    mixed[start:end] = raw.ljust(end - start, b"0")
+    with pytest.raises(EvidenceError, match="other bytes"):
+        verify_pdf(
+            bytes(mixed), certificate=gate.certificate, envelope=ENVELOPE,
+            authorities=[authority.certificate],
+        )  # fmt: skip
+
+
+def test_nothing_else_may_stand_beside_the_signature(stamped, gate):
+    content = cms_of(stamped)
+    attribute = cms.CMSAttribute({"type": "1.2.3.4", "values": [core.OctetString(b"note")]})
+    content["content"]["signer_infos"][0]["unsigned_attrs"] = cms.CMSAttributes([attribute])
+    start, end = hole_of(stamped)
+    changed = bytearray(stamped)
+    raw = content.dump(force=True).hex().upper().encode()
+    changed[start:end] = raw.ljust(end - start, b"0")
+    with pytest.raises(EvidenceError, match="nobody signed"):
+        verify_pdf(bytes(changed), certificate=gate.certificate, envelope=ENVELOPE)
+
+
+def cms_of(pdf):
+    """The signature of a card, to be changed."""
+    start, end = hole_of(pdf)
+    return cms.ContentInfo.load(bytes.fromhex(pdf[start:end].decode()))

@@ -124,7 +124,7 @@ def test_a_failure_is_waived_for_a_while_and_says_so_everywhere(office, govprune
     assert "may be as bad as" in wrong.err
     assert govprune(*base, "--worst", "-0.05", "--by", "people/vera.key").code == 2
     slices = [
-        f["slice"] for f in json.loads(
+        f["question"]["slice"] for f in json.loads(
             govprune("judge", "bundle", "--policy", "policy.yaml", "--format", "json").out
         )["findings"] if f["status"] == "inconclusive"
     ]  # fmt: skip
