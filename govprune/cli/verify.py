@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..errors import InputError
-from ..evidence.consents import LATER_FILE, Approval, Producer, SignedWaiver
+from ..evidence.consents import LATER_FILE, Approval, Producer, SignedWaiver, in_force
 from ..evidence.keys import TrustedKeys
 from ..evidence.standing import Said
 from ..evidence.trust import TrustPolicy
@@ -59,7 +59,10 @@ def command(
         values = _values(found, now, length) | {"serves_baseline": restored}
         click.echo(json.dumps(values, indent=2, ensure_ascii=True))
     else:
-        for line in (*_lines(found, length), _baseline(found) if restored else _last(found, now)):
+        for line in (
+            *_lines(found, length, now),
+            _baseline(found) if restored else _last(found, now),
+        ):
             click.echo("".join(c if c.isprintable() else "?" for c in line))
     return 0
 
@@ -90,7 +93,7 @@ def _check_log(found: Verified, log: Path | None, keys: tuple[TrustedKeys, ...])
     return len(Log(log).check(keys, remembered=[found.note]).entries)
 
 
-def _lines(found: Verified, length: int | None) -> Iterator[str]:
+def _lines(found: Verified, length: int | None, now: datetime) -> Iterator[str]:
     said, by = found.summary, found.signer
     policy, findings = found.evidence.policy, len(found.evidence.verdict.findings)
     yield f"signature  by {by.owner}, key {by.key_id[:16]}…, trusted through {by.source}"
@@ -105,7 +108,7 @@ def _lines(found: Verified, length: int | None) -> Iterator[str]:
     yield f"log        entry {found.index + 1} of {at.size} in {at.origin}, signed"
     if length is not None:
         yield f"log        all {length} entries checked: nothing cut off, nothing edited"
-    yield from _standing(found)
+    yield from _standing(found, now)
     for subject in found.checked:
         yield f"hashed     {_named(subject)}: unchanged"
     for subject in found.absent:
@@ -113,7 +116,7 @@ def _lines(found: Verified, length: int | None) -> Iterator[str]:
         yield f"{'shipped   ' if pack else 'not here  '} {_named(subject)}"
 
 
-def _standing(found: Verified) -> Iterator[str]:
+def _standing(found: Verified, now: datetime) -> Iterator[str]:
     """Say what people signed beside the verdict, and what of it counts."""
     if found.planned is not None:
         yield f"plan       signed {found.planned.time}, and in the log before the verdict"
@@ -128,18 +131,21 @@ def _standing(found: Verified) -> Iterator[str]:
             type(said.consent)
         ]
         end = f": {said.idle}" if said.idle is not None else ""
-        yield f"{what:<10} by {said.by.owner}" + (f" DOES NOT COUNT{end}" if end else _what(said))
+        yield f"{what:<10} by {said.by.owner}" + (
+            f" DOES NOT COUNT{end}" if end else _what(said, now)
+        )
     for what in found.standing.lacks:
         yield f"lacks      {what}"
 
 
-def _what(said: Said) -> str:
+def _what(said: Said, now: datetime) -> str:
     if isinstance(said.consent, SignedWaiver):
         waiver = said.consent.waiver
         label = f", class {waiver.label}" if waiver.label is not None else ""
+        until = "until" if in_force(said.consent, now) else "EXPIRED on"
         return (
-            f": {waiver.rule} ({waiver.slice}{label}) down to {waiver.worst:g}, "
-            f"until {said.consent.expires}: {said.consent.because}"
+            f": {waiver.rule} ({waiver.slice}{label}), {waiver.worst:g} at worst, "
+            f"{until} {said.consent.expires}: {said.consent.because}"
         )
     return f": {said.consent.because}" if isinstance(said.consent, Approval) else ""
 

@@ -31,11 +31,9 @@ from .statement import Evidence, from_statement, recompute
 from .trust import TrustPolicy
 from .vsa import (
     EVIDENCE_FILE,
-    NAMED_FILES,
     PDF_FILE,
     PLAN_FILE,
     PLAN_PROOF_FILE,
-    PRODUCER_FILE,
     PROOF_FILE,
     TIMESTAMP_FILE,
     VERDICT_FILE,
@@ -44,11 +42,6 @@ from .vsa import (
     moment,
     summarise,
 )
-
-_CAPS = dict.fromkeys(NAMED_FILES, 64_000_000) | {
-    VERDICT_FILE: 4_000_000, PROOF_FILE: 100_000, PLAN_FILE: 4_000_000, PLAN_PROOF_FILE: 100_000,
-    PRODUCER_FILE: 100_000, TIMESTAMP_FILE: 100_000,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
