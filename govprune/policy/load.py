@@ -8,7 +8,7 @@ from pydantic import Field, FiniteFloat, StrictInt, StrictStr, ValidationError
 
 from .. import resources, strict_yaml
 from ..errors import PolicyError, SubjectError
-from ..records import Record
+from ..records import Record, described
 from ..subjects import Subject, Task, read_subject
 from .rules import Dropped, Policy, Rule, Scalar, Sentence, SlicePolicy
 
@@ -52,7 +52,7 @@ def packs() -> dict[str, Path]:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of a policy file, for editors."""
-    made = PolicyDocument.model_json_schema()
+    made = described(PolicyDocument)
     return {"$schema": "http://json-schema.org/draft-07/schema#", "title": "govprune policy"} | made
 
 
