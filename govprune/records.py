@@ -11,10 +11,10 @@ import re
 import textwrap
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, FiniteFloat, Strict
 from pydantic_core import ErrorDetails
 
 from .errors import EvidenceError
@@ -69,6 +69,9 @@ def _sentences(record: type[Record]) -> Iterator[tuple[str, str]]:
         ):
             yield field.target.id, inspect.cleandoc(said.value.value)
 
+
+Number = Annotated[FiniteFloat, Strict()]
+"""A finite number that was written as one: no text, and no truth value."""
 
 _KINDS = {
     "string_type": "must be text",

@@ -24,7 +24,8 @@ MOST_EVENTS = 20_000
 """Values, and starts and ends of lists and mappings: some seconds of reading."""
 LONGEST_NUMBER = 30
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
+_WHOLE = r"(?:0|[1-9][0-9]*)"  # 017 is 15 to some readers and 17 to others: it stays text
+_FLOAT = re.compile(rf"[-+]?({_WHOLE}\.[0-9]*|\.[0-9]+|{_WHOLE})([eE][-+]?[0-9]+)?")
 Path = tuple[str | int, ...]
 
 

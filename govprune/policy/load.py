@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, FiniteFloat, StrictInt, StrictStr, ValidationError
+from pydantic import Field, StrictInt, StrictStr, ValidationError
 
 from .. import resources, strict_yaml
 from ..errors import PolicyError, SubjectError
-from ..records import Record, described
+from ..records import Number, Record, described
 from ..subjects import Subject, Task, read_subject
 from .rules import Dropped, Policy, Rule, Scalar, Sentence, SlicePolicy
 
@@ -24,7 +24,7 @@ class PolicyDocument(Record):
     extends: StrictStr | None = None
     """A pack that ships (`baseline`, `credit`) or a path relative to this file (`./ours.yaml`)."""
 
-    alpha: FiniteFloat | None = Field(default=None, gt=0, lt=0.5)
+    alpha: Number | None = Field(default=None, gt=0, lt=0.5)
     attempts: StrictStr | None = Field(default=None, pattern="^(charged|counted)$")
     valid_days: StrictInt | None = Field(default=None, ge=1, le=3650)
     tasks: tuple[Task, ...] | None = None

@@ -2,15 +2,15 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, FiniteFloat, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from ..catalogue import CHECKS_BY_ID, metric
-from ..records import Record
+from ..records import Number, Record
 from ..subjects import Task
 
 Kebab = Annotated[StrictStr, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 Sentence = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
-Scalar = StrictBool | StrictInt | FiniteFloat | StrictStr
+Scalar = StrictBool | StrictInt | Number | StrictStr
 Severity = Literal["block", "report"]
 Inconclusive = Literal["block", "report"]
 
@@ -24,13 +24,13 @@ class SmallSlices(Record):
     enough for a rule at all, its questions block: a rule that decides nothing clears nobody.
     """
 
-    churn: FiniteFloat = Field(default=0.01, gt=0, lt=0.5)
+    churn: Number = Field(default=0.01, gt=0, lt=0.5)
     """Share of changed answers that a harmless candidate is granted for this purpose."""
 
-    at_least: tuple[FiniteFloat, ...] = ()
+    at_least: tuple[Number, ...] = ()
     """Wider and wider bounds; each slice gets the narrowest it has the rows for."""
 
-    at_most: tuple[FiniteFloat, ...] = ()
+    at_most: tuple[Number, ...] = ()
 
     below: Inconclusive = "block"
     """Where even the wider bound needs more rows: does "cannot tell" block, or is it reported?
@@ -86,10 +86,10 @@ class Rule(Record):
     """For metrics per slice: the whole data, every slice (each attribute, each intersection, each
     part by the baseline's confidence), or only those that columns of the data name."""
 
-    at_least: FiniteFloat | None = None
+    at_least: Number | None = None
     """The lower confidence limit must reach this."""
 
-    at_most: FiniteFloat | None = None
+    at_most: Number | None = None
     """The upper confidence limit must not exceed this."""
 
     severity: Severity = "block"
@@ -187,7 +187,7 @@ class Policy(Record):
     version: StrictStr = Field(default="1.0", max_length=40)
     description: Sentence | None = None
 
-    alpha: FiniteFloat = Field(default=0.05, gt=0, lt=0.5)
+    alpha: Number = Field(default=0.05, gt=0, lt=0.5)
     """One-sided level of every interval that may pass a rule."""
 
     attempts: Literal["charged", "counted"] = "charged"
