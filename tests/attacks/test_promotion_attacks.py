@@ -7,10 +7,9 @@ from contextlib import closing
 import pytest
 from sealed import NOW, World, sha256
 
-from govprune import promotion
 from govprune.errors import EvidenceError, PromotionRefused
 from govprune.evidence.bundle_folder import read_bundle
-from govprune.promotion import promote, rollback, verify_served
+from govprune.promotion import line, promote, rollback, verify_served
 from govprune.registries.local import LocalRegistry
 from govprune.registries.store import Store
 
@@ -80,13 +79,13 @@ def test_a_model_exchanged_after_the_gate_is_not_promoted(world, swap):
 def test_a_model_exchanged_between_hash_and_copy_is_not_promoted(world, swap, monkeypatch):
     """The bundle and the model have just been verified; now, before the copy, the file changes."""
     bundle = world.seal()
-    real = promotion._refuse_expired
+    real = line.refuse_expired
 
     def swap_now(*given):
         swap(world)
         return real(*given)
 
-    monkeypatch.setattr(promotion, "_refuse_expired", swap_now)
+    monkeypatch.setattr(line, "refuse_expired", swap_now)
     with pytest.raises(EvidenceError):
         move(world, bundle)
     assert nothing_served(world)
