@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from ..errors import InputError
+from .. import __version__
+from ..errors import EvidenceError, InputError
 from ..evidence.consents import LATER_FILE, Approval, Producer, SignedWaiver, in_force
 from ..evidence.keys import TrustedKeys
 from ..evidence.standing import Said
@@ -31,6 +32,8 @@ REGISTRY = Path(".govprune/registry")
               show_default=True, help="For NAME@ALIAS.")  # fmt: skip
 @click.option("--log", type=click.Path(path_type=Path, exists=True, file_okay=False),
               help="The gate's log, to check as a whole against this bundle.")  # fmt: skip
+@click.option("--recompute", is_flag=True,
+              help="Render the card again from the counts, and compare.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
               show_default=True)  # fmt: skip
 def command(
@@ -41,9 +44,13 @@ def command(
     files: Path | None,
     registry: Path,
     log: Path | None,
+    recompute: bool,
     form: str,
 ) -> int:
     """Verify TARGET, offline: the folder of a bundle, or NAME@ALIAS of a registry.
+
+    Plan, findings and verdict are always computed again. The card is a view of them, signed by the
+    gate: --recompute makes it again and demands the same page.
 
     Exit code 0: it is genuine, whatever the verdict says. 4: do not rely on it.
     """
@@ -55,6 +62,8 @@ def command(
     else:
         found, restored = _served(target, registry, keys, under, now)
     length = _check_log(found, log, keys)
+    if recompute:
+        _same_card(found, target)
     if form == "json":
         values = _values(found, now, length) | {"serves_baseline": restored}
         click.echo(json.dumps(values, indent=2, ensure_ascii=True))
@@ -82,6 +91,31 @@ def _served(
     name, alias = parse_target(target)
     served = verify_served(registry, name=name, alias=alias, trusted=keys, now=now, under=under)
     return served.verified, served.baseline
+
+
+def _same_card(found: Verified, source: str) -> None:
+    """Render the card from the evidence, and demand that it is the one of the bundle.
+
+    Raises:
+        InputError: Another version wrote it, which may word or place things otherwise.
+        EvidenceError: It says something that the evidence does not.
+    """
+    from ..gate import render_card
+
+    wrote = found.evidence.environment.govprune
+    signer = f"{found.signer.owner}, key {found.signer.key_id[:16]}"
+    made = render_card(found.evidence, found.envelope, None, [], signer=signer, pdf=False)
+    if made.html == found.files["card.html"]:
+        return
+    if wrote != __version__:
+        raise InputError(
+            f"{source}: govprune {wrote} rendered the card, this is {__version__}; install that "
+            "version to compare every number. Everything else is verified"
+        )
+    raise EvidenceError(
+        f"{source}/card.html: not what the archived counts give; whoever signed it wrote something "
+        "else. Do not rely on the card"
+    )
 
 
 def _check_log(found: Verified, log: Path | None, keys: tuple[TrustedKeys, ...]) -> int | None:

@@ -1,5 +1,6 @@
 """The whole line on a small real job: run, verify, judge again, promote, tamper."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,6 +13,12 @@ from safetensors.torch import load_file, save_file
 
 import govprune as api
 from govprune.errors import InputError
+from govprune.evidence import dsse
+from govprune.evidence.entry import Proof, read_entry
+from govprune.evidence.key_files import load_signing_keys
+from govprune.evidence.log import Log
+from govprune.evidence.vsa import from_vsa, to_vsa
+from govprune.records import canonical
 
 BLOCK_TORCH = """
 import sys
@@ -219,3 +226,33 @@ def test_importing_govprune_and_asking_for_help_loads_no_heavy_library():
         env=os.environ | {"COLUMNS": "100"},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_number_on_the_card_follows_from_the_counts(gated, govprune):
+    assert govprune("verify", "bundle", "--recompute").code == 0
+
+
+def test_a_card_that_the_gate_itself_falsified_is_found(gated, govprune):
+    """Everything is signed by the right key; the page says something else than the counts."""
+    bundle = gated / "bundle"
+    keys = load_signing_keys(gated / "keys/gate.key")
+    payload = dsse.payload_of((bundle / "verdict.dsse.json").read_bytes(), source="test")
+    summary, _ = from_vsa(payload, source="test")
+    html = (bundle / "card.html").read_bytes().replace(b"1,200", b"9,200")
+    assert html != (bundle / "card.html").read_bytes()
+    (bundle / "card.html").write_bytes(html)
+    sha256 = hashlib.sha256(html).hexdigest()
+    named = tuple((n, sha256 if n == "card.html" else digest) for n, digest in summary.files)
+    forged = summary.model_copy(update={"files": named})
+    (bundle / "verdict.dsse.json").write_bytes(dsse.sign(to_vsa(forged), keys))
+    verdict = (bundle / "verdict.dsse.json").read_bytes()
+    proof = Proof.model_validate_json((bundle / "proof.json").read_bytes())
+    entry = read_entry(proof.leaf.encode(), source="test")
+    entry = entry.model_copy(update={"verdict_sha256": hashlib.sha256(verdict).hexdigest()})
+    (bundle / "proof.json").write_bytes(
+        canonical(Log(gated / ".govprune" / "log").append(entry, keys))
+    )
+    assert govprune("verify", "bundle").code == 0
+    done = govprune("verify", "bundle", "--recompute")
+    assert done.code == 4
+    assert "card.html" in done.err
