@@ -31,6 +31,8 @@ rules:
   - {id: explained, check: derivation, metric: unexplained-weights, at_most: 0}
   - {id: same-twice, check: artefact-parity, metric: repeat-agreement, at_least: 0.9}
   - {id: robust, check: evasion, metric: robust-accuracy-change, at_least: -0.1}
+params:
+  evasion: {rows: 400, steps: 5, restarts: 1, queries: 40}
 """
 
 

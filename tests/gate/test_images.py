@@ -36,8 +36,8 @@ rules:
   - {id: robust, check: evasion, metric: robust-accuracy-change, at_least: -0.3}
   - {id: usable, check: gradient-sanity, metric: gradient-coverage, at_least: 0.9}
 params:
-  evasion: {rows: 50}
-  gradient-sanity: {rows: 50}
+  evasion: {rows: 50, steps: 5, restarts: 1, queries: 40}
+  gradient-sanity: {rows: 50, steps: 5, queries: 40}
 """
 
 
