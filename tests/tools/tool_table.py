@@ -1,9 +1,11 @@
 """Gate what each tool makes with every check there is, and write down which could answer.
 
-python tests/tools/tool_table.py        writes docs/tools.md anew (some minutes)
+python tests/tools/tool_table.py [MODEL ...]    writes docs/tools.md anew, or the named models'
+                                                sections of it (some minutes each)
 """
 
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -28,14 +30,14 @@ PARAMS = {
     "artefact-parity": {"rows": 60, "alone": 60, "repeats": 2},
     "layer-attribution": {"minimum": 20},
     "explanation-stability": {"rows": 50, "steps": 4},
-    "evasion": {"eps": 0.5, "rows": 50, "steps": 2, "restarts": 1, "queries": 5},
-    "gradient-sanity": {"rows": 50, "steps": 2, "queries": 5},
-    "inversion": {"starts": 10, "steps": 3},
+    "evasion": {"eps": 0.5, "rows": 50, "steps": 1, "restarts": 1, "queries": 5},
+    "gradient-sanity": {"rows": 50, "steps": 1, "queries": 5},
+    "inversion": {"starts": 10, "steps": 1},
     "membership": {"rows": 200},
     "latency": {"pairs": 20, "batch": 32, "repeat": 1, "seconds": 1},
-    "energy": {"turns": 10, "seconds": 0.05, "batch": 32},
-    "memory": {"runs": 3, "batch": 32},
-    "fairness": {"replicates": 200},
+    "energy": {"turns": 3, "seconds": 0.05, "batch": 32},
+    "memory": {"runs": 1, "batch": 32},
+    "fairness": {"replicates": 100},
 }
 """Few rows: the table is about whether a check answers, not about what."""
 BOUNDS = {
@@ -61,9 +63,13 @@ def policy(world: World) -> str:
         for entry in ASKED
         if entry.id not in world.unasked
     ]
+    params = {
+        check: PARAMS.get(check, {}) | world.params.get(check, {})
+        for check in PARAMS.keys() | world.params.keys()
+    }
     return yaml.safe_dump(
         {"name": "every-check", "attempts": "counted", "tasks": ["classification", "ranking"],
-         "slices": {"depth": 1}, "params": PARAMS, "rules": rules}
+         "slices": {"depth": 1}, "params": params, "rules": rules}
     )  # fmt: skip
 
 
@@ -116,7 +122,8 @@ INTRODUCTION = """\
 
 Each tool below compressed a real model, and every check was asked of what came of it. *yes* means
 that the check measured something; a letter says why it could not. The file is written by
-`python tests/tools/tool_table.py`, and the test suite runs every cell again and compares.
+`python tests/tools/tool_table.py` (or one model's section, with its name behind), and the test
+suite runs every cell again and compares.
 
 | | tool |
 |---|---|
@@ -133,25 +140,28 @@ def section(name: str, columns: dict[str, dict[str, str]]) -> str:
     return "\n".join([*lines, "", *(f"- {reason}" for reason in reasons)]) + "\n"
 
 
-def document(worlds: dict[str, dict[str, dict[str, str]]]) -> str:
-    """Write the whole page."""
+def document(sections: dict[str, str]) -> str:
+    """Write the whole page of the sections of models."""
     tools = "".join(f"| {i} | {tool.name} |\n" for i, tool in enumerate(TOOLS, 1))
-    return INTRODUCTION + tools + "".join(section(n, c) for n, c in worlds.items())
+    return INTRODUCTION + tools + "".join(sections[name] for name in WORLDS if name in sections)
+
+
+def written() -> dict[str, str]:
+    """Return the sections of the page as it is."""
+    parts = DOCUMENT.read_text().split("\n## ")[1:]
+    return {part.partition("\n")[0]: f"\n## {part.rstrip()}\n" for part in parts}
 
 
 def main() -> None:
-    """Run every cell and write the page; with names of models, those only, to look at."""
-    worlds: dict[str, dict[str, dict[str, str]]] = {}
+    """Run the cells of all models, or of those named, and write their sections of the page."""
     for name in sys.argv[1:] or WORLDS:
         world = build_world(name, Path(tempfile.mkdtemp()))
-        worlds[name] = {}
+        columns = {}
         for tool in BY_NAME.values():
-            worlds[name][tool.name] = column(tool, world)
+            columns[tool.name] = column(tool, world)
             print(name, tool.name, flush=True)
-    if sys.argv[1:]:
-        print(*(section(name, columns) for name, columns in worlds.items()))
-    else:
-        DOCUMENT.write_text(document(worlds))
+        DOCUMENT.write_text(document(written() | {name: section(name, columns)}))
+        shutil.rmtree(world.root)
 
 
 if __name__ == "__main__":

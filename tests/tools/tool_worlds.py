@@ -5,8 +5,7 @@ import importlib.util
 import io
 import json
 import shutil
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,128 +14,10 @@ import safetensors.torch
 import torch
 from hugging_face_folders import SOURCE, sentences
 from sklearn.datasets import load_digits
+from world_modules import CNN, GRU, HEAD, MINILM, MLP, TORCHAO
 
-HEAD = "import torch\nfrom torch import nn\n\n\n"
-TORCHAO = """
-
-def build_int8_weights():
-    from torchao.quantization import Int8WeightOnlyConfig, quantize_
-
-    module = build().eval()
-    quantize_(module, Int8WeightOnlyConfig())
-    return module
-
-
-def build_int8_dynamic():
-    from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
-
-    module = build().eval()
-    quantize_(module, Int8DynamicActivationInt8WeightConfig())
-    return module
-
-
-def build_torch_ao():
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it is deprecated, as the card says
-        return torch.ao.quantization.quantize_dynamic(build().eval(), {nn.Linear})
-"""
-
-CNN = """\
-class Digits(nn.Module):
-    def __init__(self, wide=16, hidden=64):
-        super().__init__()
-        self.conv = nn.Conv2d(1, wide, 3, padding=1)
-        self.norm = nn.BatchNorm2d(wide)
-        self.pool = nn.MaxPool2d(2)
-        self.hidden = nn.Linear(wide * 16, hidden)
-        self.out = nn.Linear(hidden, 10)
-
-    def forward(self, x):
-        x = torch.relu(self.norm(self.conv(x.reshape(-1, 1, 8, 8) / 16)))
-        return self.out(torch.relu(self.hidden(self.pool(x).flatten(1))))
-
-
-def build():
-    return Digits()
-
-
-def build_student():
-    return Digits(6, 24)
-"""
-
-MLP = '''\
-class Scaled(nn.Module):
-    """Numbers are divided by what they usually are; the rest is a plain network."""
-
-    def __init__(self, hidden=48):
-        super().__init__()
-        self.register_buffer("usual", torch.ones(WIDTH))
-        self.first = nn.Linear(WIDTH, hidden)
-        self.second = nn.Linear(hidden, 32)
-        self.out = nn.Linear(32, 2)
-
-    def forward(self, x):
-        x = torch.relu(self.first(x / self.usual))
-        return self.out(torch.relu(self.second(x)))
-
-
-def build():
-    return Scaled()
-
-
-def build_student():
-    return Scaled(12)
-'''
-
-GRU = '''\
-class Rows(nn.Module):
-    """Reads an image row by row, as a sequence of eight steps."""
-
-    def __init__(self, hidden=48):
-        super().__init__()
-        self.reader = nn.GRU(8, hidden, batch_first=True)
-        self.out = nn.Linear(hidden, 10)
-
-    def forward(self, x):
-        _, last = self.reader(x.reshape(-1, 8, 8) / 16)
-        return self.out(last[0])
-
-
-def build():
-    return Rows()
-
-
-def build_student():
-    return Rows(20)
-'''
-
-
-MINILM = '''\
-class Classifier(nn.Module):
-    """MiniLM's six layers over token numbers, the mean of their answers, and a head."""
-
-    def __init__(self):
-        super().__init__()
-        from transformers import BertConfig, BertModel
-
-        self.encoder = BertModel(BertConfig(**CONFIG), add_pooling_layer=False)
-        self.out = nn.Linear(384, 2)
-
-    def forward(self, x):
-        tokens = x.long()
-        said = self.encoder(input_ids=tokens, attention_mask=(tokens > 0).long())
-        there = (tokens > 0).unsqueeze(2)
-        return self.out((said.last_hidden_state * there).sum(1) / there.sum(1))
-
-
-def build():
-    return Classifier()
-'''
-TOKENS = 16
-MINUTES = "not asked here: it would take minutes; see the digits CNN"
-NO_QUANTITY = "not asked: token numbers are no quantities that could be moved"
+TOKENS = 8
+NO_QUANTITY = "not applicable: token numbers are no quantities that could be moved"
 
 
 @dataclass(frozen=True)
@@ -149,6 +30,14 @@ class World:
     """The job's evaluation section."""
     unasked: dict[str, str] = field(default_factory=dict)
     """Checks that make no sense for this model, and why."""
+    few: int | None = None
+    """Rows that tools are given to calibrate or tune it; None for all there are."""
+    steps: int = 15
+    """Of fine-tuning after each pruning; ten times as many of distillation."""
+    rate: float = 1e-3
+    """Of learning, once it is trained."""
+    params: dict[str, dict[str, object]] = field(default_factory=dict)
+    """Parameters of checks that a model of this size is asked with."""
 
     def module(self, factory: str = "build", weights: str | None = "dense") -> torch.nn.Module:
         """Run the code that the job names, and load weights if a file is given."""
@@ -160,9 +49,9 @@ class World:
             module.load_state_dict(state)
         return module
 
-    def rows(self, table: str = "training") -> tuple[torch.Tensor, torch.Tensor]:
-        """Return features and classes of a table."""
-        frame = pl.read_parquet(self.root / f"{table}.parquet")
+    def rows(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return features and classes of the training rows that tools are given."""
+        frame = pl.read_parquet(self.root / "training.parquet")[: self.few]
         features = [c for c in frame.columns if c.startswith(("p", "f:"))]
         x = torch.tensor(frame.select(features).to_numpy().astype(np.float32))
         return x, torch.tensor(frame[str(self.section["label"])].to_numpy())
@@ -211,8 +100,7 @@ def digits(root: Path, code: str, name: str) -> World:
     ]
     section = {"file": "evaluation.parquet", "label": "digit", "features": ["p*"],
                "slices": ["ink"], "positive": "8"}  # fmt: skip
-    slow = {} if name == "digits CNN" else dict.fromkeys(("memory", "energy"), MINUTES)
-    return _write(World(name, root, section, slow), code, *parts, steps=120)
+    return _write(World(name, root, section), code, *parts, steps=120)
 
 
 def adult(root: Path) -> World:
@@ -238,8 +126,7 @@ def adult(root: Path) -> World:
     section = {"file": "evaluation.parquet", "label": "income", "features": ["f:*"],
                "slices": ["sex"], "groups": {"sex": ["Female", "Male"]}}  # fmt: skip
     code = MLP.replace("WIDTH", str(len(numbers)))
-    slow = dict.fromkeys(("memory", "energy"), MINUTES)
-    return _write(World("Adult MLP", root, section, slow), code, *parts, steps=150)
+    return _write(World("Adult MLP", root, section), code, *parts, steps=150)
 
 
 def minilm(root: Path) -> World:
@@ -254,11 +141,11 @@ def minilm(root: Path) -> World:
     tokenizer.enable_truncation(TOKENS)
     tokenizer.enable_padding(length=TOKENS)
     ids = np.array([e.ids for e in tokenizer.encode_batch(texts)], dtype=np.float32)
-    order = np.random.default_rng(0).permutation(len(texts))[:300]
+    order = np.random.default_rng(0).permutation(len(texts))[:240]
     parts = [
         {f"p{i:02}": ids[s, i] for i in range(TOKENS)}
         | {"sklearn": np.array(labels)[s], "kind": np.array(kinds)[s]}
-        for s in (order[:150], order[150:])
+        for s in (order[:120], order[120:])
     ]
     config = json.loads((SOURCE / "config.json").read_text())
     kept = {
@@ -269,12 +156,14 @@ def minilm(root: Path) -> World:
     for name, part in zip(("training", "evaluation"), parts, strict=True):
         pl.DataFrame(part).write_parquet(root / f"{name}.parquet")
     section = {"file": "evaluation.parquet", "label": "sklearn", "features": ["p*"],
-               "slices": ["kind"], "mutable": []}  # fmt: skip
-    unasked = dict.fromkeys(("gradient-sanity", "inversion", "explanation-stability"), NO_QUANTITY)
-    unasked |= dict.fromkeys(("memory", "energy", "latency"), MINUTES)
-    world = World("MiniLM", root, section, unasked)
+               "slices": ["kind"]}  # fmt: skip
+    moving = ("evasion", "gradient-sanity", "inversion", "explanation-stability")
+    unasked = dict.fromkeys(moving, NO_QUANTITY)
+    small = {check: {"batch": 4} for check in ("latency", "energy", "memory")}
+    small |= {"slice-discovery": {"minimum": 20}, "layer-attribution": {"minimum": 10}}
+    world = World("MiniLM", root, section, unasked, few=32, steps=1, rate=5e-5, params=small)
     torch.manual_seed(0)
-    module, (x, y) = world.module(weights=None), world.rows()
+    module, (x, y) = world.module(weights=None), replace(world, few=None).rows()
     state = safetensors.torch.load_file(SOURCE / "model.safetensors")
     module.encoder.load_state_dict({k: v for k, v in state.items() if "pooler" not in k},
                                    strict=False)  # fmt: skip
@@ -321,7 +210,6 @@ def sounds(rows: int, samples: int, *, seed: int):
     return sound.astype(np.float32), voice, pitch
 
 
-@cache
 def build_world(name: str, root: Path) -> World:
     """Build a world by its name in the table."""
     torch.set_num_threads(1)
