@@ -8,7 +8,6 @@ import html
 import io
 import os
 import re
-import secrets
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from ..errors import EvidenceError, InputError
 from ..evidence import merkle, tiles
+from ..evidence.durable import write_whole
 from ..evidence.keys import TrustedKeys, public_pem
 from ..evidence.verify import Verified
 from .listing import Listed
@@ -139,19 +139,12 @@ def _zip(files: Mapping[str, bytes]) -> bytes:
 
 
 def _write(out: Path, data: bytes) -> None:
-    partial = out.with_name(f".{out.name}.partial-{secrets.token_hex(8)}")
     try:
-        with partial.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.rename(out)
+        write_whole(out, data, replace=False)
     except OSError as error:
         raise InputError(
             f"{out}: the export could not be written ({error.strerror}); nothing was left there"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 # --- the page for people

@@ -175,7 +175,8 @@ def _same_shape(
         return unexplained(f"on a grid, of whole numbers ({base.dtype})", base.numel())
     if grid is not None:
         return of_grid(base, grid)
-    assert other is not None  # noqa: S101 one of the two is given
+    if other is None:
+        return unexplained("neither weights nor a grid", base.numel())
     return of_plain(base, other, zeroable=not name.endswith(("running_mean", "running_var")))
 
 

@@ -44,6 +44,7 @@ def sign(file: Path, by: Path, out: Path | None) -> int:
     from ..errors import InputError
     from ..evidence import dsse
     from ..evidence.accepted import read_envelope
+    from ..evidence.durable import write_whole
     from ..evidence.key_files import load_signing_keys
     from ..evidence.trust import parse_trust_policy
     from ..evidence.trust_document import compile_trust_policy
@@ -63,7 +64,7 @@ def sign(file: Path, by: Path, out: Path | None) -> int:
                 f"--by {by}"
             )
     policy = parse_trust_policy(payload, source=str(file))
-    _write(place, dsse.sign_together(payload, keys, earlier=earlier))
+    write_whole(place, dsse.sign_together(payload, keys, earlier=earlier))
     for line in _lines(policy):
         click.echo(line)
     root = (
@@ -141,15 +142,3 @@ def _lines(policy: "TrustPolicy") -> Iterator[str]:
     for what, asked in policy.demands:
         if asked:
             yield f"  demands a {what}"
-
-
-def _write(place: Path, data: bytes) -> None:
-    import secrets
-
-    partial = place.parent / f".{place.name}.partial-{secrets.token_hex(8)}"
-    try:
-        with partial.open("xb") as stream:
-            stream.write(data)
-        partial.replace(place)
-    finally:
-        partial.unlink(missing_ok=True)

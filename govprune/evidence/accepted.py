@@ -6,7 +6,6 @@ attack or a mistake, and refused.
 """
 
 import os
-import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from ..errors import EvidenceError, InputError, SubjectError
 from ..subjects import open_regular
 from . import dsse
 from .account import account_home
+from .durable import write_whole
 from .keys import TrustedKeys
 from .trust import TrustPolicy, parse_trust_policy, people
 from .vsa import moment
@@ -169,15 +169,7 @@ def read_envelope(path: Path) -> bytes:
 def _remember(place: Path, envelope: bytes) -> None:
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = place.parent / f".partial-{secrets.token_hex(8)}"
-        try:
-            with partial.open("xb") as stream:
-                stream.write(envelope)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(place)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(place, envelope)
     except OSError as error:
         raise InputError(
             f"{place}: cannot be remembered ({error.strerror}); set GOVPRUNE_HOME to a folder that "

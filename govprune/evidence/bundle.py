@@ -17,6 +17,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..records import canonical
 from . import dsse
+from .durable import sync_folder
 from .entry import Entry, identity, tried
 from .keys import SigningKeys, TrustedKeys
 from .log import Log
@@ -186,12 +187,3 @@ def write_folder(out: Path, files: Mapping[str, bytes]) -> None:
     with contextlib.suppress(OSError):
         # It is there and whole; only whether it outlives a power cut is still open.
         sync_folder(out.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

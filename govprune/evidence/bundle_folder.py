@@ -1,12 +1,12 @@
 """A bundle as files: known names, regular files, each read once, none longer than it may be."""
 
 import os
-import secrets
 from pathlib import Path
 
 from ..errors import EvidenceError, InputError, SubjectError
 from ..subjects import open_regular
 from .consents import LATER_FILE
+from .durable import write_whole
 from .vsa import (
     NAMED_FILES,
     OPTIONAL_FILES,
@@ -64,19 +64,13 @@ def add_file(bundle: Path, name: str, data: bytes) -> Path:
         InputError: It is there already, or cannot be written.
     """
     place = bundle / name
-    partial = bundle.parent / f".{bundle.name}.{name}.partial-{secrets.token_hex(8)}"
     try:
-        with partial.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        place.hardlink_to(partial)  # unlike a rename, it replaces nothing
+        # Not yet in the bundle: a name that is no part of it would make it unverifiable.
+        write_whole(place, data, replace=False, beside=bundle.parent)
     except FileExistsError as error:
         raise InputError(f"{place} exists already; nothing was written") from error
     except OSError as error:
         raise InputError(
             f"{place}: cannot be written ({error.strerror}); nothing was left"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
     return place

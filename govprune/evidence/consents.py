@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StrictBool, StrictStr, ValidationError
 
-from ..errors import EvidenceError, InputError
+from ..errors import InputError
 from ..policy.waivers import Waiver
 from ..records import Record, canonical, refusal, to_json
-from .statement import STATEMENT_TYPE, statement_of
+from .statement import STATEMENT_TYPE, read_predicate
 from .vsa import moment
 
 APPROVAL_TYPE = "urn:govprune:approval:v1"
@@ -110,15 +110,8 @@ def from_consent(payload: bytes, kind: str, *, source: str) -> Consent:
     Raises:
         EvidenceError: It is not written exactly as `to_consent` writes.
     """
-    statement = statement_of(payload, kind, source=source)
-    try:
-        consent: Consent = _TYPES[kind].model_validate(statement["predicate"])
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise EvidenceError(f"{source}: {field}: {refusal(first)}") from error
-    if to_consent(consent) != payload:
-        raise EvidenceError(f"{source}: the statement contradicts itself or has unknown fields")
+    record: type[Consent] = _TYPES[kind]
+    consent = read_predicate(payload, kind, record, to_consent, source=source)
     moment(consent.time, field=f"{source}: time")
     if isinstance(consent, SignedWaiver):
         moment(consent.expires, field=f"{source}: expires")

@@ -6,7 +6,6 @@ the entries as plain files. Before anything is appended the whole log is checked
 signs a log that was truncated or edited.
 """
 
-import os
 import re
 import secrets
 import sqlite3
@@ -18,6 +17,7 @@ from pathlib import Path
 from ..errors import EvidenceError, InputError
 from ..records import canonical
 from . import ledger, merkle, tiles
+from .durable import write_whole
 from .entry import Entry, Leaf, Proof, read_entry
 from .keys import SigningKeys, TrustedKeys
 from .note import ORIGIN, Checkpoint, read_note, sign_note, verify_note
@@ -200,15 +200,7 @@ class Log:
 
     def _publish(self, note: str) -> None:
         """Replace the file `checkpoint`; should two writers cross, the older one stays valid."""
-        partial = self.path / f".checkpoint.partial-{secrets.token_hex(8)}"
-        try:
-            with partial.open("x", encoding="utf-8") as stream:
-                stream.write(note)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(self.path / "checkpoint")
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(self.path / "checkpoint", note.encode("utf-8"))
 
     @contextmanager
     def _appending(self) -> Iterator[sqlite3.Connection]:

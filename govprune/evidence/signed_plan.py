@@ -6,13 +6,13 @@ the verdict, so thresholds are older than results, whatever anybody's clock says
 
 from typing import Annotated
 
-from pydantic import Field, StrictStr, ValidationError
+from pydantic import Field, StrictStr
 
 from ..errors import EvidenceError
 from ..policy import Policy
-from ..records import Record, canonical, digest, refusal, to_json
+from ..records import Record, canonical, digest, to_json
 from .entry import PlanEntry, tried
-from .statement import STATEMENT_TYPE, Evidence, statement_of
+from .statement import STATEMENT_TYPE, Evidence, read_predicate
 from .vsa import moment
 
 PLAN_TYPE = "urn:govprune:plan:v1"
@@ -61,15 +61,7 @@ def from_plan(payload: bytes, *, source: str) -> SignedPlan:
     Raises:
         EvidenceError: It is not written exactly as `to_plan` writes.
     """
-    statement = statement_of(payload, PLAN_TYPE, source=source)
-    try:
-        plan = SignedPlan.model_validate(statement["predicate"])
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise EvidenceError(f"{source}: {field}: {refusal(first)}") from error
-    if to_plan(plan) != payload:
-        raise EvidenceError(f"{source}: the plan contradicts itself or has unknown fields")
+    plan = read_predicate(payload, PLAN_TYPE, SignedPlan, to_plan, source=source)
     moment(plan.time, field=f"{source}: time")
     return plan
 

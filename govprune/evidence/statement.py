@@ -4,8 +4,9 @@ Invariant: plan, findings and verdict can be computed again from policy, profile
 `recompute` does so and refuses evidence that says anything else.
 """
 
+from collections.abc import Callable
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -22,7 +23,7 @@ from ..measurements import (
     Unmeasured,
 )
 from ..policy import Plan, Policy, Verdict, decide, judge, make_plan
-from ..records import Record, canonical, parse_json, to_json
+from ..records import Record, canonical, parse_json, refusal, to_json
 from ..subjects import Profile, Subject
 from .entry import identity
 
@@ -103,16 +104,36 @@ def from_statement(payload: bytes, *, source: str) -> Evidence:
     Raises:
         EvidenceError: It is not an evidence statement, or contradicts itself.
     """
-    statement = statement_of(payload, EVIDENCE_TYPE, source=source)
+    return read_predicate(payload, EVIDENCE_TYPE, Evidence, to_statement, source=source)
+
+
+Predicate = TypeVar("Predicate", bound=Record)
+
+
+def read_predicate(
+    payload: bytes,
+    kind: str,
+    record: type[Predicate],
+    write: Callable[[Predicate], bytes],
+    *,
+    source: str,
+) -> Predicate:
+    """Read the predicate of a statement, and demand that it is written as `write` writes it.
+
+    Raises:
+        EvidenceError: It is of another kind, says what the record does not know, or is in
+            another form: nothing is left unread, and nothing says two things.
+    """
+    statement = statement_of(payload, kind, source=source)
     try:
-        evidence = Evidence.model_validate(statement["predicate"])
+        made = record.model_validate(statement["predicate"])
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise EvidenceError(f"{source}: evidence field {field}: {first['msg']}") from error
-    if to_statement(evidence) != payload:
+        raise EvidenceError(f"{source}: {field}: {refusal(first)}") from error
+    if write(made) != payload:
         raise EvidenceError(f"{source}: the payload is not the canonical form of what it says")
-    return evidence
+    return made
 
 
 def statement_of(payload: bytes, predicate_type: str, *, source: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Source: https://c2sp.org/tlog-tiles, version 1.
 """
 
 import os
-import secrets
 import shutil
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from ..errors import EvidenceError, InputError, SubjectError
 from ..subjects import open_regular
 from . import merkle
+from .durable import write_whole
 from .keys import TrustedKeys
 from .note import Checkpoint, verify_note
 
@@ -120,20 +120,7 @@ def refuse_forked(folder: Path, hashes: Sequence[bytes]) -> None:
 def _put(place: Path, data: bytes) -> None:
     """Write a file that is there as a whole, or not at all."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    partial = place.with_name(f".partial-{secrets.token_hex(8)}")
-    try:
-        with partial.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(place)
-    finally:
-        partial.unlink(missing_ok=True)
-    fd = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    write_whole(place, data)
 
 
 # --- reading

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import EvidenceError, SubjectError
-from ..evidence.bundle import sync_folder
+from ..evidence.durable import sync_folder
 from ..subjects import Subject, open_regular
 
 _CHUNK = 1 << 20

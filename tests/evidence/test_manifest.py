@@ -439,7 +439,7 @@ HOSTILE = {
     "a folder alone": ([".", "x"], "is not in its shortest form"),
     "backslash": (["a\\b"], "holds a backslash"),
     "control": (["a\x1b"], r"'a\\x1b' holds a control character"),
-    "half a character": (["a\ud800"], "is not UTF-8"),
+    "half a character": (["a\ud800"], "surrogates not allowed"),
     "file and folder": (["a", "a/b"], "'a' is named as a file and as a folder"),
     "too deep": (["/".join("d" * 65)], "lies too deep"),
     "too long": (["x" * 5000], "its name is too long"),
