@@ -97,7 +97,7 @@ def test_a_callable_is_gated_on_trust_verified_and_promoted(callables, govprune)
     refused = govprune("run", "--out", "bundle")
     assert refused.code == 2
     assert "what a callable reads and runs is up to its code" in refused.err
-    done = govprune("run", "--out", "bundle", "--unsafe-load")
+    done = govprune("run", "--no-pdf", "--out", "bundle", "--unsafe-load")
     assert done.code == 0, done
     card = (callables / "bundle" / "card.html").read_text()
     for role in ("baseline", "candidate"):
@@ -113,7 +113,7 @@ def test_a_callable_is_gated_on_trust_verified_and_promoted(callables, govprune)
 
 def test_what_looks_into_weights_stays_unmeasured_and_keeps_the_gate_shut(callables):
     (callables / "policy.yaml").write_text(POLICY + LOOKS_INSIDE)
-    gated = run(callables, out=callables / "bundle", unsafe_load=True)
+    gated = run(callables, out=callables / "bundle", unsafe_load=True, pdf=False)
     assert gated.verdict.result == "UNDECIDED"
     reasons = {u.check: u.reason for u in gated.evidence.unmeasured}
     assert reasons.keys() == {"compression-claim", "derivation"}
@@ -126,7 +126,10 @@ def test_a_folder_goes_the_line_file_by_file_and_stays_closed(callables, govprun
         (callables / name / "deep" / "weights.json").write_text(json.dumps(weights))
     job = JOB.replace("CANDIDATE", "pruned").replace("dense.json", "dense")
     (callables / "govprune.yaml").write_text(job.replace("factory: load", "factory: of_folder"))
-    assert run(callables, out=callables / "bundle", unsafe_load=True).verdict.result == "PASSED"
+    assert (
+        run(callables, out=callables / "bundle", unsafe_load=True, pdf=False).verdict.result
+        == "PASSED"
+    )
     assert govprune("promote", "bundle", "--to", "shop").code == 0
     assert govprune("verify", "shop@champion").code == 0
     (callables / "pruned" / "added.txt").write_text("more")
@@ -202,7 +205,7 @@ def chained(job, last):
 
 def test_folders_that_commands_made_are_judged_as_they_were_written(callables):
     chained(callables, "mkdir three && cp pruned.json three/w.json")
-    gated = run(callables, out=callables / "bundle", unsafe_load=True)
+    gated = run(callables, out=callables / "bundle", unsafe_load=True, pdf=False)
     assert gated.verdict.result == "PASSED"
     assert len(gated.evidence.chain) == 3
 
@@ -211,4 +214,4 @@ def test_folders_that_commands_made_are_judged_as_they_were_written(callables):
 def test_a_folder_that_a_later_command_touches_is_refused(callables, later):
     chained(callables, f"mkdir three && cp pruned.json three/w.json && {later}")
     with pytest.raises(InputError, match="one: changed after step 'first' wrote it"):
-        run(callables, out=callables / "bundle", unsafe_load=True)
+        run(callables, out=callables / "bundle", unsafe_load=True, pdf=False)

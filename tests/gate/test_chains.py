@@ -37,7 +37,7 @@ def made(tmp_path_factory):
 @pytest.fixture(scope="module")
 def gated(made):
     new_keys(made / "keys", owner="gate@example.org")
-    return run(made, out=made / "bundle")
+    return run(made, out=made / "bundle", pdf=False)
 
 
 def measured(gated, metric):

@@ -188,7 +188,7 @@ def test_rows_that_ask_nothing_are_refused(choices, texts, said):
 
 
 def test_a_language_model_is_gated_verified_and_promoted(choices, govprune):
-    gated = run(choices, out=choices / "bundle")
+    gated = run(choices, out=choices / "bundle", pdf=False)
     assert gated.verdict.result == "PASSED", (gated.verdict, gated.evidence.unmeasured)
     assert gated.evidence.profile.labels == tuple(LETTERS)
     (whole,) = [m for m in gated.evidence.measurements
@@ -201,7 +201,7 @@ def test_a_language_model_is_gated_verified_and_promoted(choices, govprune):
 
 def test_harm_to_a_language_model_is_found(choices, govprune):
     (choices / "harmed.yaml").write_text(JOB.replace("CANDIDATE", "harmed"))
-    done = govprune("run", "harmed.yaml", "--out", "harm")
+    done = govprune("run", "harmed.yaml", "--no-pdf", "--out", "harm")
     assert done.code == 1, done
     assert "FAIL         no-kind-loses" in done.out
 

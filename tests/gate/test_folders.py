@@ -114,7 +114,7 @@ def test_harm_to_real_texts_is_found_and_attacks_on_numbers_say_why_not(folders,
         + "  - {id: robust, check: evasion, metric: robust-accuracy-change, at_least: -0.1}\n"
         "  - {id: sane, check: gradient-sanity, metric: gradient-coverage, at_least: 0.5}\n"
     )
-    done = govprune("run", "harmed.yaml", "--policy", "asks.yaml", "--out", "harm")
+    done = govprune("run", "harmed.yaml", "--no-pdf", "--policy", "asks.yaml", "--out", "harm")
     assert done.code == 1, done
     assert "FAIL         no-kind-loses" in done.out
     assert done.out.count("inputs are texts") == 2
@@ -157,6 +157,6 @@ def test_a_text_model_that_is_given_numbers_says_what_to_name(folders, govprune)
     job = job.replace("label: sklearn", "label: label").replace("sentences.parquet", "numbers.csv")
     (folders / "numbers.csv").write_text("number,label\n" + "1,a\n2,b\n" * 30)
     (folders / "numbers.yaml").write_text(job)
-    done = govprune("run", "numbers.yaml", "--out", "numbers")
+    done = govprune("run", "numbers.yaml", "--no-pdf", "--out", "numbers")
     assert done.code == 2
     assert "takes texts: name its columns under evaluation.text" in done.err

@@ -112,7 +112,7 @@ def test_columns_are_pixels_row_by_row_and_scores_are_transformers_own(images):
 
 
 def test_a_vision_transformer_is_attacked_gated_verified_and_promoted(images, govprune):
-    gated = run(images, out=images / "bundle")
+    gated = run(images, out=images / "bundle", pdf=False)
     assert gated.verdict.result == "PASSED", (gated.verdict, gated.evidence.unmeasured)
     assert govprune("verify", "bundle").code == 0
     assert govprune("promote", "bundle", "--to", "digits").code == 0
@@ -122,7 +122,7 @@ def test_a_vision_transformer_is_attacked_gated_verified_and_promoted(images, go
 def test_harm_to_a_vision_transformer_is_found(images, govprune):
     (images / "harmed.yaml").write_text(JOB.replace("CANDIDATE", "harmed"))
     (images / "only.yaml").write_text(POLICY.split("  - {id: explained")[0])
-    done = govprune("run", "harmed.yaml", "--policy", "only.yaml", "--out", "harm")
+    done = govprune("run", "harmed.yaml", "--no-pdf", "--policy", "only.yaml", "--out", "harm")
     assert done.code == 1, done
     assert "FAIL         no-slice-loses" in done.out
 
