@@ -20,7 +20,9 @@ import torch
 
 from govprune import manifest
 from govprune.errors import EvidenceError, GovpruneError, SubjectError
+from govprune.evidence.on_disk import check_subjects
 from govprune.job import ModelFiles
+from govprune.model_files import describe_model
 from govprune.model_folder import digest_model
 from govprune.models import load
 
@@ -134,6 +136,24 @@ def test_no_index_of_parts_reaches_out_of_its_folder(folder, case):
     (model / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(GovpruneError):
         load(ModelFiles(weights="m"), role="candidate", root=folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["x", ".hidden", ".github/workflows/run.yml", ".git/config", "sub/conftest.py", "~"]
+)
+def test_a_file_planted_in_a_folder_is_found(folder, name):
+    """The digest of a folder closes the list of its files, also of those other tools ignore."""
+    model = folder / "m"
+    (model / "sub").mkdir(parents=True)
+    (model / "sub" / "weights").write_bytes(b"x")
+    subjects = describe_model(model, role="candidate", root=folder)
+    checked, absent = check_subjects(subjects, folder)
+    assert (len(checked), absent) == (2, ())
+    planted = model / name
+    planted.parent.mkdir(parents=True, exist_ok=True)
+    planted.write_bytes(b"import os")
+    with pytest.raises(EvidenceError, match="added: "):
+        check_subjects(subjects, folder)
 
 
 # --- what lies in a folder and is no file

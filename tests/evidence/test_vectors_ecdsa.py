@@ -224,7 +224,7 @@ def test_no_other_algorithm_can_be_named(card, name):
     def renamed(info):
         info["signature_algorithm"] = {"algorithm": name}
 
-    with pytest.raises(EvidenceError, match="card PDF"):
+    with pytest.raises(EvidenceError, match="only ECDSA with SHA-256 is"):
         card.verify(card.changed(renamed))
 
 
