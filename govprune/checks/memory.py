@@ -152,7 +152,7 @@ class _Process:
 
     def end(self) -> None:
         """End it with all that it forked: its group bears its number."""
-        with suppress(ProcessLookupError):
+        if self.running.poll() is None:  # afterwards the number may be another's
             os.killpg(self.running.pid, signal.SIGKILL)
         self.running.communicate()
         self.complaints.close()
