@@ -10,14 +10,15 @@ from govprune.evidence import dsse
 from govprune.evidence.accepted import use_trust_policy
 from govprune.evidence.bundle_folder import add_file
 from govprune.evidence.consents import Approval, Producer, SignedWaiver, file_of, to_consent
-from govprune.evidence.entry import identity
 from govprune.evidence.key_files import load_signing_keys, load_trusted_keys
 from govprune.evidence.keys import new_keys
+from govprune.evidence.standing import what_is_waived
 from govprune.evidence.trust_document import compile_trust_policy
 from govprune.evidence.verify import verify_bundle
 from govprune.evidence.vsa import written
 from govprune.policy import Waiver
 
+WAIVED = ("candidate", "baseline", "evaluation", "policy_sha256")
 WORST = Waiver(rule="accuracy-holds", slice="all", worst=-0.25)
 
 
@@ -105,8 +106,12 @@ class People(World):
         }
 
     def approve(self, bundle, by="vera", **changed):
+        waivers = [p.read_bytes() for p in bundle.iterdir() if p.name.startswith("waiver-")]
         said = Approval(
-            **self.names(bundle), because="I looked at all of it.", time=written(NOW)
+            **self.names(bundle),
+            waivers=tuple(sorted(hashlib.sha256(data).hexdigest() for data in waivers)),
+            because="I looked at all of it.",
+            time=written(NOW),
         ).model_copy(update=changed)
         return self.add(bundle, said, by, "approval")
 
@@ -114,8 +119,7 @@ class People(World):
         found = self.stand(bundle)
         said = SignedWaiver(
             **self.names(bundle),
-            candidate=identity(found.evidence.subjects, "candidate"),
-            policy_sha256=found.summary.policy_sha256,
+            **dict(zip(WAIVED, what_is_waived(found.evidence), strict=True)),
             waiver=waiver,
             because="We keep it for one quarter.",
             time=written(NOW),

@@ -52,7 +52,14 @@ def command(
             f"govprune explain {bundle}"
         )
     refuse_signer(found, keys, under, "approver")
-    approval = make_consent(Approval, **named(found), because=because, time=written(now))
+    waivers = [data for name, data in found.files.items() if name.startswith("waiver-")]
+    approval = make_consent(
+        Approval,
+        **named(found),
+        waivers=tuple(sorted(hashlib.sha256(data).hexdigest() for data in waivers)),
+        because=because,
+        time=written(now),
+    )
     envelope = dsse.sign(to_consent(approval), keys)
     place = add_file(bundle, file_of(envelope, "approval"), envelope)
     click.echo(f"{place}")

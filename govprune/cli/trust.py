@@ -85,10 +85,12 @@ def accept(files: tuple[Path, ...], *, yes: bool) -> int:
     """
     import os
 
-    from ..evidence.accepted import accepted_folder, check_signed, read_envelope, use_trust_policy
+    from ..evidence import dsse
+    from ..evidence.accepted import accept_envelope, accepted_folder, check_signed, read_envelope
 
     for file in files:
-        policy = check_signed(read_envelope(file), source=str(file))
+        envelope = read_envelope(file)  # once: what is shown is what is accepted
+        policy = check_signed(envelope, source=str(file))
         known = os.path.lexists(accepted_folder() / f"{policy.name}.json")
         roots = () if known else policy.holders("root")
         if not known:
@@ -96,9 +98,9 @@ def accept(files: tuple[Path, ...], *, yes: bool) -> int:
                 click.echo(line)
             if not yes:
                 click.confirm("Are these the root keys that their owners told you?", abort=True)
-            signed = _signed(file, policy)
+            signed = dsse.signers(envelope, policy.holders("root"), source=str(file))
             roots = tuple(key for key in roots if key.key_id in signed)
-        use_trust_policy(file, roots=roots, now=datetime.now(UTC))
+        accept_envelope(envelope, source=str(file), roots=roots, now=datetime.now(UTC))
         click.echo(f"accepted: {policy.name} version {policy.version}, until {policy.expires}")
     return 0
 
@@ -117,13 +119,6 @@ def show(file: Path | None) -> int:
         click.echo(f"No trust policy is accepted: {accepted_folder()} holds none.")
         click.echo("Next: govprune trust accept FILE.json, or govprune trust init")
     return 0
-
-
-def _signed(file: Path, policy: "TrustPolicy") -> frozenset[str]:
-    from ..evidence import dsse
-    from ..evidence.accepted import read_envelope
-
-    return dsse.signers(read_envelope(file), policy.holders("root"), source=str(file))
 
 
 def _lines(policy: "TrustPolicy") -> Iterator[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..evidence.verify import Verified
     from ..policy import Finding
 
-LONGEST_DAYS = 366
+LONGEST_DAYS = 365
 
 
 @click.command()
@@ -55,8 +55,8 @@ def command(
     from ..evidence import dsse
     from ..evidence.bundle_folder import add_file
     from ..evidence.consents import SignedWaiver, file_of, make_consent, to_consent
-    from ..evidence.entry import identity
     from ..evidence.key_files import load_signing_keys
+    from ..evidence.standing import what_is_waived
     from ..evidence.verify import verify_bundle
     from ..evidence.vsa import written
 
@@ -66,11 +66,14 @@ def command(
     gates, under = trusting.whom(key, trust, root_key, now)
     found = verify_bundle(bundle, trusted=gates, root=None, now=now, under=under)
     refuse_signer(found, keys, under, "waiver-owner")
+    candidate, baseline, data, policy = what_is_waived(found.evidence)
     waiver = make_consent(
         SignedWaiver,
         **named(found),
-        candidate=identity(found.evidence.subjects, "candidate"),
-        policy_sha256=found.summary.policy_sha256,
+        candidate=candidate,
+        baseline=baseline,
+        evaluation=data,
+        policy_sha256=policy,
         waiver={"rule": rule, "slice": slice_name, "label": label, "worst": worst},
         later=later,
         because=because,
@@ -107,11 +110,13 @@ def _until(text: str, now: datetime) -> datetime:
 
 def _shut(finding: "Finding") -> str:
     """Name a finding as the options of this command do, with the least that --worst must accept."""
-    from ..policy import pessimistic_end
+    from ..policy import exposed
 
-    asked, end = finding.question, pessimistic_end(finding)
+    asked, ends = finding.question, exposed(finding)
     label = "" if asked.label is None else f" --label {asked.label}"
-    worst = " (cannot be waived)" if end is None else f" (as bad as {end:.6g})"
+    worst = " (cannot be waived)"
+    if ends is not None and len(ends) == 1:
+        worst = f" (as bad as {ends[0].end:.6g})"
     return f"--rule {asked.rule} --slice {asked.slice}{label}{worst}"
 
 

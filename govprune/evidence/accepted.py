@@ -6,8 +6,10 @@ attack or a mistake, and refused.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 from ..errors import EvidenceError, InputError, SubjectError
@@ -42,25 +44,62 @@ def use_trust_policy(
         InputError: The file is not there, or nobody has accepted it.
         EvidenceError: It is forged, altered, expired or older than one that was accepted.
     """
-    envelope = read_envelope(path)
-    policy = check_signed(envelope, source=str(path))
+    return accept_envelope(read_envelope(path), source=str(path), roots=roots, now=now)
+
+
+def accept_envelope(
+    envelope: bytes, *, source: str, roots: Sequence[TrustedKeys] = (), now: datetime
+) -> TrustPolicy:
+    """Do as `use_trust_policy`, with bytes that were read, and perhaps shown, already.
+
+    Raises:
+        InputError: Nobody has accepted it.
+        EvidenceError: It is forged, altered, expired or older than one that was accepted.
+    """
+    policy = check_signed(envelope, source=source)
     place = accepted_folder() / f"{policy.name}.json"
+    before = _refuse(policy, envelope, place, roots, source)
+    refuse_expired(policy, now, source=source)
+    if before != envelope:
+        with _alone(place):
+            # Another process may have accepted a later version meanwhile.
+            if _refuse(policy, envelope, place, roots, source) != envelope:
+                write_whole(place, envelope)
+    return policy
+
+
+def _refuse(
+    policy: TrustPolicy, envelope: bytes, place: Path, roots: Sequence[TrustedKeys], source: str
+) -> bytes | None:
+    """Refuse what nobody has accepted or does not follow; return what was accepted before."""
     before = read_envelope(place) if os.path.lexists(place) else None
     if before is None and not roots:
         keys = "\n".join(f"  {key.owner}  key {key.key_id}" for key in policy.holders("root"))
         raise InputError(
-            f"{path}: nobody has accepted the trust policy '{policy.name}' on this account. "
+            f"{source}: nobody has accepted the trust policy '{policy.name}' on this account. "
             "Compare its root keys with what their owners tell you, then: "
-            f"govprune trust accept {path}\n{keys}"
+            f"govprune trust accept {source}\n{keys}"
         )
     if roots:
-        _all_of(envelope, policy, roots, source=str(path))
+        _all_of(envelope, policy, roots, source=source)
     if before is not None:
-        _follows(policy, envelope, before, source=str(path))
-    refuse_expired(policy, now, source=str(path))
-    if before != envelope:
-        _remember(place, envelope)
-    return policy
+        _follows(policy, envelope, before, source=source)
+    return before
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Keep other processes from remembering at the same time."""
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (place.parent / ".lock").open("a") as lock:
+            flock(lock, LOCK_EX)
+            yield
+    except OSError as error:
+        raise InputError(
+            f"{place}: cannot be remembered ({error.strerror}); set GOVPRUNE_HOME to a folder that "
+            "this account can write, or an older trust policy would go unnoticed"
+        ) from error
 
 
 def accepted(now: datetime) -> TrustPolicy | None:
@@ -164,14 +203,3 @@ def read_envelope(path: Path) -> bytes:
     if len(data) > _LIMIT:
         raise InputError(f"{path}: longer than {_LIMIT} bytes; not a trust policy")
     return data
-
-
-def _remember(place: Path, envelope: bytes) -> None:
-    try:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(place, envelope)
-    except OSError as error:
-        raise InputError(
-            f"{place}: cannot be remembered ({error.strerror}); set GOVPRUNE_HOME to a folder that "
-            "this account can write, or an older trust policy would go unnoticed"
-        ) from error

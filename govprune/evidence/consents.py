@@ -6,15 +6,16 @@ It names the evidence by digest: any change to that, and it says nothing.
 
 import hashlib
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StrictBool, StrictStr, ValidationError
 
-from ..errors import InputError
+from ..errors import EvidenceError, InputError
 from ..policy.waivers import Waiver
 from ..records import Record, canonical, refusal, to_json
 from .statement import STATEMENT_TYPE, read_predicate
+from .trust import Sentence
 from .vsa import moment
 
 APPROVAL_TYPE = "urn:govprune:approval:v1"
@@ -23,8 +24,8 @@ PRODUCER_TYPE = "urn:govprune:producer:v1"
 LATER_FILE = re.compile(r"(approval|waiver)-[0-9a-f]{16}\.dsse\.json")
 """Names of files that may be added to a bundle after its verdict."""
 
+LONGEST = timedelta(days=366)
 Hex = Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")]
-Because = Annotated[StrictStr, Field(min_length=8, max_length=1000)]
 
 
 class Approval(Record):
@@ -34,7 +35,9 @@ class Approval(Record):
     """Of evidence.dsse.json."""
     verdict_sha256: Hex
     """Of verdict.dsse.json."""
-    because: Because
+    waivers: tuple[Hex, ...] = Field(default=(), max_length=100)
+    """SHA-256 of the waivers that it was given with: it covers these and no others."""
+    because: Sentence
     time: StrictStr
     """RFC 3339, UTC."""
 
@@ -46,14 +49,18 @@ class SignedWaiver(Record):
     verdict_sha256: Hex
     candidate: Hex
     """What was judged, by its digest."""
+    baseline: Hex
+    evaluation: Hex
+    """On what; all three as the log names them."""
     policy_sha256: Hex
     waiver: Waiver
     later: StrictBool = False
-    """Whether it also holds for later evidence of the same candidate under the same policy, as
-    long as that is no worse than what is accepted."""
-    because: Because
+    """Whether it also holds for later evidence of the same candidate, baseline and data under the
+    same policy, as long as that is no worse than what is accepted."""
+    because: Sentence
     time: StrictStr
     expires: StrictStr
+    """At most a year later."""
 
 
 class Producer(Record):
@@ -114,7 +121,11 @@ def from_consent(payload: bytes, kind: str, *, source: str) -> Consent:
     consent = read_predicate(payload, kind, record, to_consent, source=source)
     moment(consent.time, field=f"{source}: time")
     if isinstance(consent, SignedWaiver):
-        moment(consent.expires, field=f"{source}: expires")
+        days = moment(consent.expires, field=f"{source}: expires") - moment(
+            consent.time, field="time"
+        )
+        if days > LONGEST:
+            raise EvidenceError(f"{source}: a waiver holds for at most {LONGEST.days} days")
     return consent
 
 
@@ -128,10 +139,9 @@ def file_of(envelope: bytes, kind: Literal["approval", "waiver"]) -> str:
     return f"{kind}-{hashlib.sha256(envelope).hexdigest()[:16]}.dsse.json"
 
 
-def in_force(waiver: SignedWaiver, now: datetime | None) -> bool:
-    """Whether a waiver has begun and not ended; without a time, whether it ever could."""
-    start, end = moment(waiver.time, field="time"), moment(waiver.expires, field="expires")
-    return start < end and (now is None or now <= end)
+def in_force(waiver: SignedWaiver, now: datetime) -> bool:
+    """Whether a waiver has not ended."""
+    return now <= moment(waiver.expires, field="expires")
 
 
 def _subjects(consent: Consent) -> list[dict[str, Any]]:

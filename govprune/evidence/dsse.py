@@ -93,7 +93,13 @@ def sign_together(payload: bytes, keys: SigningKeys, *, earlier: bytes | None) -
         content = _fields(parse_json(earlier, source="earlier"), "earlier", TRUST_TYPE)
         if _decode(content["payload"], "earlier") != payload:
             raise EvidenceError("the file that is there holds another trust policy; it is kept")
-        signatures = list(content["signatures"])
+        given = content["signatures"]
+        if not isinstance(given, list) or len(given) >= MOST_SIGNATURES:
+            raise EvidenceError(f"between 1 and {MOST_SIGNATURES} signatures are allowed")
+        signatures = [
+            {"keyid": key_id, "sig": _encode(signature)}
+            for key_id, signature in (_one_signature([entry], "earlier") for entry in given)
+        ]
     if any(entry["keyid"] == keys.key_id for entry in signatures):
         raise EvidenceError(f"{keys.owner} has signed it already")
     signature = keys.gate.sign(pae(TRUST_TYPE, payload))

@@ -72,6 +72,9 @@ def reading(file: Path) -> Iterator[sqlite3.Connection | None]:
     try:
         with closing(_connect(file)) as db:
             db.execute("BEGIN")
+            # A view can compute for ever; nothing here ever made one.
+            if db.execute("SELECT 1 FROM sqlite_master WHERE type = 'view' LIMIT 1").fetchone():
+                raise EvidenceError(f"{file}: holds a view, which nobody wrote here; it was edited")
             made = db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
             yield db if made else None
     except (sqlite3.Error, UnicodeDecodeError) as error:  # its messages quote a damaged file

@@ -122,6 +122,11 @@ class Log:
         with self._reading() as db:
             return 1 if db is None else _attempt(db, baseline, evaluation, candidate)
 
+    def entries(self) -> tuple[Leaf, ...]:
+        """Return what the log says, its signatures unchecked: whoever appends checks them."""
+        with self._reading() as db:
+            return () if db is None else self._read(db, None, None)[0].entries
+
     def check(self, trusted: Sequence[TrustedKeys], *, remembered: Sequence[str] = ()) -> LogState:
         """Check the whole log against its last checkpoint and those that somebody remembered.
 

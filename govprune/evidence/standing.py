@@ -23,7 +23,7 @@ from .consents import (
     in_force,
     kind_of,
 )
-from .entry import identity
+from .entry import identity, tried
 from .keys import TrustedKeys
 from .statement import Evidence
 from .trust import Role, TrustPolicy, people
@@ -67,8 +67,8 @@ class Looked:
     policy: TrustPolicy
     shown: datetime | None
     """When an authority saw the verdict; None where none did."""
-    now: datetime | None
-    """None asks what it came to when all of it was in force."""
+    now: datetime
+    """As of when: what a waiver allows, it allows while it is in force."""
     source: str
     """What the bundle is called in messages."""
 
@@ -80,7 +80,7 @@ def stand(bundle: Looked) -> Standing:
         EvidenceError: A statement is forged, of other evidence, or of somebody without the role.
     """
     said = [_producer(bundle)] if PRODUCER_FILE in bundle.files else []
-    makers = people([s.by for s in said if s.idle is None])
+    makers = people([s.by for s in said])  # whoever signed it, also with a key revoked since
     later = sorted(name for name in bundle.files if LATER_FILE.fullmatch(name))
     said += [_later(name, bundle, makers) for name in later]
     judged = _waived(bundle.evidence.verdict, said, bundle.policy.threshold("waiver-owner"))
@@ -91,7 +91,20 @@ def stand(bundle: Looked) -> Standing:
         else s
         for s in said
     ]
+    said = [_knowing(s, said, bundle) for s in said]
     return Standing(judged.result, tuple(said), judged.waived, tuple(_lacking(said, bundle)))
+
+
+def _knowing(one: Said, said: Sequence[Said], bundle: Looked) -> Said:
+    """Count an approval only by somebody else than who waived, and who saw every waiver."""
+    if not isinstance(one.consent, Approval) or one.idle is not None:
+        return one
+    waivers = [s for s in said if isinstance(s.consent, SignedWaiver) and s.idle is None]
+    if one.by.owner in people([s.by for s in waivers]):
+        return replace(one, idle=f"{one.by.owner} has waived a finding; somebody else approves")
+    if any(bundle.digests[s.file] not in one.consent.waivers for s in waivers):
+        return replace(one, idle="it was given before a waiver that counts; approve again")
+    return one
 
 
 def _producer(bundle: Looked) -> Said:
@@ -108,11 +121,13 @@ def _later(name: str, bundle: Looked, makers: frozenset[str]) -> Said:
     consent, by = _signed(name, kind_of(name), role, bundle)
     _refuse_other_evidence(consent, bundle, f"{bundle.source}/{name}")
     idle = _revoked(by, consent, bundle.policy)
-    if by.owner in makers:
+    if isinstance(consent, SignedWaiver) and not makers and bundle.policy.threshold("producer"):
+        idle = "nobody has said who made the candidate"
+    elif by.owner in makers:
         idle = f"{by.owner} made the candidate"
     elif isinstance(consent, SignedWaiver) and not in_force(consent, bundle.now):
         idle = f"it expired on {consent.expires}"
-    elif bundle.now is not None and moment(consent.time, field="time") > bundle.now + CLOCKS_DIFFER:
+    elif moment(consent.time, field="time") > bundle.now + CLOCKS_DIFFER:
         idle = f"it is dated {consent.time}, in the future"
     return Said(name, by, consent, idle)
 
@@ -131,9 +146,13 @@ def _signed(name: str, kind: str, role: Role, bundle: Looked) -> tuple[Consent, 
 def _refuse_other_evidence(consent: Consent, bundle: Looked, source: str) -> None:
     """Refuse a statement about other evidence than that beside it."""
     if isinstance(consent, SignedWaiver):
-        candidate = identity(bundle.evidence.subjects, "candidate")
-        if (consent.candidate, consent.policy_sha256) != (candidate, bundle.summary.policy_sha256):
-            raise EvidenceError(f"{source}: waives for another candidate, or under another policy")
+        if what_is_waived(bundle.evidence) != (
+            consent.candidate,
+            consent.baseline,
+            consent.evaluation,
+            consent.policy_sha256,
+        ):
+            raise EvidenceError(f"{source}: waives for another candidate, baseline, data or policy")
         if consent.later:
             return
     if isinstance(consent, Approval | SignedWaiver) and (
@@ -141,6 +160,13 @@ def _refuse_other_evidence(consent: Consent, bundle: Looked, source: str) -> Non
         or consent.verdict_sha256 != bundle.digests[VERDICT_FILE]
     ):
         raise EvidenceError(f"{source}: is about other evidence; it says nothing of this")
+
+
+def what_is_waived(evidence: Evidence) -> tuple[str, str, str, str]:
+    """Return candidate, baseline, data and policy by their digests."""
+    roles = ("candidate", "baseline", "evaluation")
+    candidate, baseline, data = (tried(evidence.subjects, role) for role in roles)
+    return candidate, baseline, data, evidence.plan.policy_sha256
 
 
 def _revoked(by: TrustedKeys, consent: Consent, policy: TrustPolicy) -> str | None:

@@ -191,7 +191,10 @@ def _attributes(info: Any, raw: bytes, certificate: x509.Certificate, source: st
 
 
 def _verify(info: Any, certificate: x509.Certificate, message: bytes, source: str) -> None:
-    usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+        raise EvidenceError(f"{source}: the authority's certificate names no use") from error
     if list(usage.value) != [x509.oid.ExtendedKeyUsageOID.TIME_STAMPING] or not usage.critical:
         raise EvidenceError(f"{source}: the authority's certificate is not for timestamps alone")
     kind = _HASHES[info["digest_algorithm"]["algorithm"].native]

@@ -6,12 +6,21 @@ else; a new version must be signed by enough roots of the one before and by enou
 an older version nor the silence after an expired one goes unnoticed.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
 
 from ..errors import EvidenceError, SigningKeyError
 from ..records import Record, canonical, parse_json, refusal
@@ -21,7 +30,16 @@ from .vsa import moment
 
 Role = Literal["root", "gate", "producer", "approver", "waiver-owner", "registrar"]
 Hex = Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")]
-Sentence = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
+
+
+def _on_one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be printable characters on one line")
+    return text
+
+
+Sentence = Annotated[StrictStr, Field(min_length=8, max_length=1000), AfterValidator(_on_one_line)]
+"""What a person says; printed beside what is asked of others, so it writes no line of its own."""
 _LIMIT = 1_000_000
 
 
@@ -109,20 +127,41 @@ class TrustPolicy(Record):
         if both := sorted(others & set(self.roles.root.keys)):
             owner = self.key(both[0]).owner
             raise ValueError(f"the root key of {owner} has another role too; roots sign roots only")
-        if self.roles.gate.threshold != 1:
-            raise ValueError("gate: one gate signs a bundle; its threshold is 1")
-        if self.roles.approver is not None and self.roles.producer is None:
-            raise ValueError(
-                "approvers without producers: nobody could tell that the approver of a candidate "
-                "is not who made it. Name producers"
-            )
+        self._refuse_people()
         for revoked in self.revoked:
             moment(revoked.since, field="revoked.since")
+            if revoked.key in self.roles.root.keys:
+                raise ValueError(
+                    f"the root key of {self.key(revoked.key).owner} is revoked and still a root; "
+                    "take it out of the roots"
+                )
         if moment(self.issued, field="issued") >= moment(self.expires, field="expires"):
             raise ValueError("expires before it is issued")
         if self.demands.timestamp and not self.timestamp_authorities:
             raise ValueError("demands a timestamp, but names no timestamp_authorities")
         return self
+
+    def _refuse_people(self) -> None:
+        """Refuse roles in which one person, or one machine, would answer to itself."""
+        one_each: tuple[Role, ...] = ("gate", "producer", "registrar")
+        for role in one_each:
+            if self.threshold(role) > 1:
+                raise ValueError(f"{role}: one of them signs; its threshold is 1")
+        personal: tuple[Role, ...] = ("producer", "approver", "waiver-owner")
+        for role in personal:
+            if both := sorted(set(self.roles.gate.keys) & set(self._ids(role))):
+                owner = self.key(both[0]).owner
+                raise ValueError(f"{role}: {owner} is a gate; a gate does not speak for people")
+        if self.roles.producer is None and (self.roles.approver or self.roles.waiver_owner):
+            raise ValueError(
+                "approvers or waiver-owners without producers: nobody could tell that they are not "
+                "who made the candidate. Name producers"
+            )
+        spelt: dict[str, str] = {}
+        for keys in self._parsed:
+            known = spelt.setdefault(alike(keys.owner), keys.owner)
+            if known != keys.owner:
+                raise ValueError(f"'{known}' and '{keys.owner}' look alike: write one name one way")
 
     def _refuse_role(self, role: Role, holders: Holders | None, known: set[str]) -> None:
         if holders is None:
@@ -207,6 +246,11 @@ def parse_trust_policy(payload: bytes, *, source: str) -> TrustPolicy:
     if canonical(policy) != payload:
         raise EvidenceError(f"{source}: not a trust policy in canonical form")
     return policy
+
+
+def alike(owner: str) -> str:
+    """Return what a name looks like: without case, width and space at its ends."""
+    return " ".join(unicodedata.normalize("NFKC", owner).casefold().split())
 
 
 def people(keys: Iterable[TrustedKeys]) -> frozenset[str]:

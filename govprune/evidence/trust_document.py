@@ -23,7 +23,7 @@ Name = Annotated[StrictStr, Field(min_length=1, max_length=80)]
 File = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
 
 TEMPLATE = """\
-# Whose signature counts, for what. Sign: govprune trust sign trust.yaml --key ROOT.key
+# Whose signature counts, for what. Sign: govprune trust sign trust.yaml --by ROOT.key
 name: our-models
 version: 1                      # grows with every change
 expires: "2027-12-31"           # a new version is due before
@@ -32,12 +32,13 @@ keys:                           # public halves, as `govprune keys new` writes t
   gate: keys/gate.pub
   paul: keys/paul.pub
   vera: keys/vera.pub
+  olga: keys/olga.pub
 roles:
   root: {keys: [anna-root]}     # sign this document and nothing else
   gate: {keys: [gate]}
   producer: {keys: [paul]}      # say which candidate is theirs: govprune attest
   approver: {keys: [vera], threshold: 1}
-  waiver-owner: {keys: [vera]}
+  waiver-owner: {keys: [olga]}  # whoever waives a finding does not approve
 # revoked:
 #   - {key: gate, since: "2027-02-01", stolen: true, because: The disk was lost on a train.}
 # timestamp-authorities: [tsa.pem]
@@ -156,8 +157,11 @@ def _certificate(path: Path) -> str:
     try:
         with os.fdopen(open_regular(path), "rb") as stream:
             read = x509.load_pem_x509_certificate(stream.read(_LIMIT))
+        usage = read.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     except SubjectError as error:
         raise InputError(f"timestamp authority {error}") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not a certificate in PEM ({error})") from error
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+        raise InputError(f"{path}: no certificate of a timestamp authority ({error})") from error
+    if list(usage.value) != [x509.oid.ExtendedKeyUsageOID.TIME_STAMPING] or not usage.critical:
+        raise InputError(f"{path}: the certificate is not for timestamps alone")
     return read.public_bytes(Encoding.PEM).decode("ascii")

@@ -76,6 +76,8 @@ class Verified:
     """When an authority that the trust policy names saw the verdict."""
     planned: SignedPlan | None = None
     """The plan that was signed and logged before anything was measured."""
+    plan_note: str | None = None
+    """The log as it was when the plan was entered, as signed."""
 
     @property
     def result(self) -> Outcome:
@@ -119,7 +121,7 @@ def verify_files(
     now: datetime,
     source: str,
     under: TrustPolicy | None = None,
-    ever: bool = False,
+    as_of: datetime | None = None,
 ) -> Verified:
     """Verify the files of a bundle by themselves; no subject is looked up.
 
@@ -129,7 +131,7 @@ def verify_files(
         now: The time, with its offset from UTC.
         source: What the bundle is called in messages.
         under: The trust policy.
-        ever: Ask what it came to while its waivers were in force, instead of now.
+        as_of: Ask what it came to then, instead of now; never later than now.
 
     Raises:
         EvidenceError: Anything at all is wrong.
@@ -154,16 +156,18 @@ def verify_files(
         )
     entry = entry_of(evidence, summary, files)
     proof, checkpoint = verify_proof(
-        _part(files, PROOF_FILE, source), entry, gates, source=f"{source}/{PROOF_FILE}"
+        _part(files, PROOF_FILE, source), entry, [signer], source=f"{source}/{PROOF_FILE}"
     )
-    planned = _planned(files, evidence, gates, (proof, checkpoint), source)
+    planned = _planned(files, evidence, gates, (proof, checkpoint), source, under)
     standing = shown = None
     if under is not None:
         shown = _shown(files, under, source)
         under.refuse_revoked(signer, said=issued, shown=shown)
+        if shown is not None and shown < issued - CLOCKS_DIFFER:
+            raise EvidenceError(f"{at}: issued {summary.issued}, after an authority had seen it")
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
         standing = stand(
-            Looked(files, digests, evidence, summary, under, shown, None if ever else now, source)
+            Looked(files, digests, evidence, summary, under, shown, min(as_of or now, now), source)
         )
     return Verified(
         evidence=evidence,
@@ -180,7 +184,8 @@ def verify_files(
         root=None,
         standing=standing,
         timestamp=shown,
-        planned=planned,
+        planned=planned[0] if planned else None,
+        plan_note=planned[1] if planned else None,
     )
 
 
@@ -204,20 +209,23 @@ def _planned(
     gates: Sequence[TrustedKeys],
     logged: tuple[Proof, Checkpoint],
     source: str,
-) -> SignedPlan | None:
+    under: TrustPolicy | None,
+) -> tuple[SignedPlan, str] | None:
     """Demand that a plan is that of this evidence, and stands in the same log before it."""
     if PLAN_FILE not in files:
         return None
     at = f"{source}/{PLAN_FILE}"
-    payload, _ = dsse.verify(files[PLAN_FILE], gates, source=at)
+    payload, by = dsse.verify(files[PLAN_FILE], gates, source=at)
     plan = from_plan(payload, source=at)
+    if under is not None:
+        under.refuse_revoked(by, said=moment(plan.time, field="time"), shown=None)
     refuse_other_plan(plan, evidence)
     entry = plan_entry(plan, hashlib.sha256(files[PLAN_FILE]).hexdigest())
     at = f"{source}/{PLAN_PROOF_FILE}"
-    proof, checkpoint = verify_proof(_part(files, PLAN_PROOF_FILE, source), entry, gates, source=at)
+    proof, checkpoint = verify_proof(_part(files, PLAN_PROOF_FILE, source), entry, [by], source=at)
     if checkpoint.origin != logged[1].origin or proof.index >= logged[0].index:
         raise EvidenceError(f"{at}: the plan does not stand before the verdict in the same log")
-    return plan
+    return plan, str(proof.checkpoint)
 
 
 def _part(files: Mapping[str, bytes], name: str, source: str) -> bytes:

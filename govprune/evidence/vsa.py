@@ -6,6 +6,7 @@ as FAILED, with our own word beside it. The statement names every file of the bu
 and the log proof, so nothing can be added, exchanged or left out.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -32,6 +33,7 @@ VERDICT_FILE, PROOF_FILE = "verdict.dsse.json", "proof.json"
 TIMESTAMP_FILE = "timestamp.tsr"
 
 _HEX = r"^[0-9a-f]{64}$"
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 
 
 class Summary(Record):
@@ -100,6 +102,8 @@ def moment(text: str, *, field: str) -> datetime:
     Raises:
         EvidenceError: It is none.
     """
+    if not _TIME.fullmatch(text):
+        raise EvidenceError(f"{field}: {text!r} is no RFC 3339 time")
     try:
         read = datetime.fromisoformat(text)
     except ValueError as error:

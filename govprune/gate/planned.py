@@ -12,7 +12,8 @@ from ..errors import EvidenceError, InputError, SubjectError
 from ..evidence import dsse
 from ..evidence.account import account_keys
 from ..evidence.bundle import write_folder
-from ..evidence.entry import identity
+from ..evidence.consents import PRODUCER_TYPE, Producer, from_consent
+from ..evidence.entry import PlanEntry, identity
 from ..evidence.keys import SigningKeys, TrustedKeys
 from ..evidence.log import Log
 from ..evidence.proof import verify_proof
@@ -67,9 +68,24 @@ def sign_plan(
     )
     envelope = dsse.sign(to_plan(plan), keys)
     entry = plan_entry(plan, sha256(envelope).hexdigest())
-    proof = Log(source.root / source.job.log).append(entry, keys, trusted=account_keys())
+    log = Log(source.root / source.job.log)
+    _refuse_late(entry, log)
+    proof = log.append(entry, keys, trusted=account_keys())
     write_folder(place, {PLAN_FILE: envelope, PLAN_PROOF_FILE: canonical(proof)})
     return plan, place
+
+
+def _refuse_late(entry: PlanEntry, log: Log) -> None:
+    """Refuse a plan of other bounds than were tried, or planned, on the same data before."""
+    for earlier in log.entries():
+        same = (earlier.baseline, earlier.evaluation) == (entry.baseline, entry.evaluation)
+        if same and earlier.policy != entry.policy:
+            what = "planned" if isinstance(earlier, PlanEntry) else "judged"
+            raise InputError(
+                f"{log.path}: on {earlier.time} this baseline was {what} on this data under "
+                "another policy: bounds that are signed now are not older than every result. "
+                "Plan on data that nobody has judged on"
+            )
 
 
 def planned_files(
@@ -119,7 +135,10 @@ def producer_file(path: Path, inputs: Inputs) -> dict[str, bytes]:
     """
     envelope = _read(path)
     candidate = identity(inputs.judged, "candidate")
-    if candidate.encode("ascii") not in dsse.payload_of(envelope, source=str(path)):
+    said = from_consent(
+        dsse.payload_of(envelope, source=str(path)), PRODUCER_TYPE, source=str(path)
+    )
+    if not isinstance(said, Producer) or said.candidate != candidate:
         raise InputError(
             f"{path}: is not about this candidate (sha256 {candidate}); its producer must run "
             "`govprune attest` on the file that is gated"

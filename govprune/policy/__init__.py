@@ -5,7 +5,7 @@ from .load import PolicySource, load, schema
 from .plan import Plan, Question, charged_alpha, make_plan, refuse_finer_slices
 from .rules import Policy, Rule
 from .verdict import Result, Verdict, decide
-from .waivers import Judged, Outcome, Waiver, pessimistic_end, refusal_of, waive
+from .waivers import Judged, Outcome, Waiver, exposed, refusal_of, waive
 
 __all__ = [
     "Finding",
@@ -22,10 +22,10 @@ __all__ = [
     "Waiver",
     "charged_alpha",
     "decide",
+    "exposed",
     "judge",
     "load",
     "make_plan",
-    "pessimistic_end",
     "refusal_of",
     "refuse_finer_slices",
     "schema",

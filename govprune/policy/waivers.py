@@ -46,44 +46,51 @@ class Judged:
     """Waivers that change nothing, and why."""
 
 
-def pessimistic_end(finding: Finding) -> float | None:
-    """Return the worse end of what was measured: how bad it may be. None where nothing bounds it.
+@dataclass(frozen=True)
+class Exposed:
+    """The end of what was measured that lies outside its bound: how bad it may be."""
 
-    For a rule with two bounds, the end that is further outside.
-    """
+    end: float
+    downward: bool
+    """Whether less is worse on this side."""
+
+
+def exposed(finding: Finding) -> tuple[Exposed, ...] | None:
+    """Return the ends that lie outside their bound; None where nothing bounds how bad it may be."""
     asked, low, high = finding.question, finding.low, finding.high
     if finding.status == "not_measured":
         return None
-    below = None if asked.at_least is None or low is None else asked.at_least - low
-    above = None if asked.at_most is None or high is None else high - asked.at_most
-    wanted = (asked.at_least is not None) + (asked.at_most is not None)
-    if (below is not None) + (above is not None) != wanted:
+    found = []
+    # Written so that an unknown lies outside every bound.
+    if asked.at_least is not None and not (low is not None and low >= asked.at_least):
+        found.append((low, True))
+    if asked.at_most is not None and not (high is not None and high <= asked.at_most):
+        found.append((high, False))
+    if any(end is None for end, _ in found):
         return None
-    if above is None or (below is not None and below >= above):
-        return low
-    return high
+    return tuple(Exposed(end, downward) for end, downward in found if end is not None)
 
 
 def refusal_of(waiver: Waiver, finding: Finding) -> str | None:
     """Say why a waiver does not accept a finding; None where it does."""
-    end = pessimistic_end(finding)
     if finding.status == "not_measured":
         return "nothing was measured; only a policy can drop the rule, with a reason"
-    if end is None:
+    ends = exposed(finding)
+    if ends is None:
         return "nothing bounds how bad it may be"
-    asked = finding.question
-    downward = asked.at_least is not None and (asked.at_most is None or end == finding.low)
-    accepted = end >= waiver.worst if downward else end <= waiver.worst
+    if len(ends) != 1:
+        return (
+            "it may lie outside on both sides, and a waiver accepts one"
+            if ends
+            else "it lies within its bounds; another reason keeps the gate shut"
+        )
+    (end,) = ends
+    accepted = end.end >= waiver.worst if end.downward else end.end <= waiver.worst
     if not accepted:
-        return f"it may be as bad as {end:.6g}, and the waiver accepts {waiver.worst:.6g} at worst"
+        return (
+            f"it may be as bad as {end.end:.6g}, and the waiver accepts {waiver.worst:.6g} at worst"
+        )
     return None
-
-
-def _rests_on(finding: Finding, verdict: Verdict) -> str | None:
-    """Name a rule without which the finding's number means nothing, and which did not pass."""
-    needed = finding.question.needs
-    broken = (f for f in verdict.findings if f.question.rule in needed and f.status != "pass")
-    return next((f.question.rule for f in broken), None)
 
 
 def waive(verdict: Verdict, waivers: Iterable[Waiver]) -> Judged:
@@ -115,3 +122,10 @@ def waive(verdict: Verdict, waivers: Iterable[Waiver]) -> Judged:
     if waived and not shut and decides and verdict.result != "PASSED":
         result = "PASSED WITH WAIVER"
     return Judged(result=result, waived=tuple(waived), idle=tuple(idle))
+
+
+def _rests_on(finding: Finding, verdict: Verdict) -> str | None:
+    """Name a rule without which the finding's number means nothing, and which did not pass."""
+    needed = finding.question.needs
+    broken = (f for f in verdict.findings if f.question.rule in needed and f.status != "pass")
+    return next((f.question.rule for f in broken), None)

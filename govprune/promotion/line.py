@@ -16,7 +16,7 @@ from ..evidence.entry import identity
 from ..evidence.keys import SigningKeys, TrustedKeys
 from ..evidence.trust import TrustPolicy
 from ..evidence.verify import Verified, verify_bundle, verify_files
-from ..evidence.vsa import written
+from ..evidence.vsa import moment, written
 from ..model_files import manifest_of
 from ..policy import Policy, decide, judge, make_plan, refuse_finer_slices
 from ..records import digest
@@ -43,10 +43,12 @@ class Whom:
         """Whose verdicts count."""
         return self.trusted if self.under is None else self.under.holders("gate")
 
-    def verified(self, files: Mapping[str, bytes], source: str, *, ever: bool = False) -> Verified:
-        """Verify a stored bundle; `ever` asks what it came to while its waivers were in force."""
+    def verified(
+        self, files: Mapping[str, bytes], source: str, *, as_of: datetime | None = None
+    ) -> Verified:
+        """Verify a stored bundle; say what it came to then, or now."""
         return verify_files(
-            files, trusted=self.trusted, now=self.now, source=source, under=self.under, ever=ever
+            files, trusted=self.trusted, now=self.now, source=source, under=self.under, as_of=as_of
         )
 
 
@@ -101,7 +103,7 @@ def promote(
         InputError: The candidate is not here, or the registry cannot be written.
     """
     whom = Whom(trusted, now, under, keys)
-    sign = registrar(under, keys)
+    sign = registrar(under, keys, now)
     found = verify_bundle(bundle, trusted=trusted, root=root, now=now, under=under)
     refuse_unpassed(found.evidence.verdict, found.result, str(bundle))
     refuse_lacking(found, str(bundle))
@@ -111,6 +113,11 @@ def promote(
     if log is not None:
         in_use = before[-1].move.candidate if before else None
         refuse_judged_worse_since(found, log, whom.gates, in_use=in_use)
+    elif under is not None and under.demands.plan:
+        raise InputError(
+            f"trust policy '{under.name}' demands a plan, and only the log shows that it is older "
+            "than every verdict: give --log"
+        )
     try:
         kept = _in_role(found, "candidate")
         if not _standing(before):  # nothing to go back to yet but what this model replaces
@@ -154,7 +161,7 @@ def rollback(
         PromotionRefused: There is nothing to go back to; says why for each.
     """
     whom = Whom(trusted, now, under, keys)
-    sign = registrar(under, keys)
+    sign = registrar(under, keys, now)
     place = LocalRegistry(registry)
     now_served = place.current(name, alias)
     policy = _pinned_policy(place, name, whom)
@@ -164,8 +171,7 @@ def rollback(
         if move.candidate == now_served.move.candidate:
             continue
         try:
-            found = _verify_stored(place, earlier, whom, ever=False).verified
-            refuse_lacking(found, "its bundle")
+            found = _verify_stored(place, earlier, whom, as_of=now).verified
             refuse_expired(found, now, "its bundle")
             _refuse_under(policy, found)
         except (GovpruneError, OSError) as error:
@@ -191,15 +197,18 @@ def _restore_baseline(place: LocalRegistry, served: Moved, whom: Whom) -> Moved:
     }  # fmt: skip
     move = served.move.model_copy(update=update)
     source = f"bundle of {move.name}@{move.alias}"
-    found = whom.verified(place.bundle(move.bundle), source, ever=True)
+    found = whom.verified(place.bundle(move.bundle), source, as_of=_time(served.move))
+    baseline = identity(found.evidence.subjects, "baseline")
+    history = place.history(move.name, move.alias)
+    if any(m.move.kind == "promote" and m.move.candidate == baseline for m in history):
+        raise EvidenceError("its baseline was promoted here itself, and its verdict does not hold")
     try:
         for subject in _in_role(found, "baseline"):
             place.store.check(subject)
     except EvidenceError as error:
         raise EvidenceError(f"it is the first, and its baseline is not stored: {error}") from error
-    baseline = identity(found.evidence.subjects, "baseline")
     move = move.model_copy(update={"candidate": baseline})
-    return place.move(move, after=served, sign=registrar(whom.under, whom.keys))
+    return place.move(move, after=served, sign=registrar(whom.under, whom.keys, whom.now))
 
 
 def verify_served(
@@ -221,15 +230,25 @@ def verify_served(
     """
     place = LocalRegistry(registry)
     moved = place.current(name, alias)
-    return _verify_stored(place, moved, Whom(trusted, now, under), ever=True)
+    return _verify_stored(place, moved, Whom(trusted, now, under), as_of=_time(moved.move))
 
 
-def _verify_stored(place: LocalRegistry, moved: Moved, whom: Whom, *, ever: bool) -> Served:
+def _time(move: Move) -> datetime:
+    """Return when an alias was moved: what a waiver allowed then goes on serving."""
+    return moment(move.time, field="time")
+
+
+def _verify_stored(place: LocalRegistry, moved: Moved, whom: Whom, *, as_of: datetime) -> Served:
     move = moved.move
     source = f"bundle of {move.name}@{move.alias}"
-    found = whom.verified(place.bundle(move.bundle), source, ever=ever)
+    found = whom.verified(place.bundle(move.bundle), source, as_of=as_of)
     if whom.under is not None:
-        verify_move(moved, place.before(moved), whom.under, source=f"{place.path}: {source}")
+        verify_move(place, moved, whom.under, source=f"{place.path}: {source}")
+        if found.standing is not None and found.standing.lacks:
+            raise EvidenceError(
+                f"{source}: was promoted without what the trust policy demands: "
+                f"{'; '.join(found.standing.lacks)}"
+            )
     evidence = found.evidence
     role = "baseline" if move.kind == "restore-baseline" else "candidate"
     if identity(evidence.subjects, role) != move.candidate:
@@ -268,7 +287,7 @@ def _pinned_policy(place: LocalRegistry, name: str, whom: Whom) -> Policy:
             f"{place.path}: {name} has lost its pinned policy; restore the registry"
         )
     source = f"bundle that pins the policy of {name}"
-    policy = whom.verified(place.bundle(pin.bundle), source, ever=True).evidence.policy
+    policy = whom.verified(place.bundle(pin.bundle), source).evidence.policy
     if digest(policy) != pin.policy_sha256:
         raise EvidenceError(f"{source}: holds another policy; the registry was edited")
     return policy

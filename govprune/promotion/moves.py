@@ -1,6 +1,7 @@
 """Moves of an alias that a registrar signs: who let a model serve, and in which order."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field, ValidationError
@@ -12,7 +13,7 @@ from ..evidence.statement import STATEMENT_TYPE, statement_of
 from ..evidence.trust import TrustPolicy
 from ..evidence.vsa import moment
 from ..records import Record, canonical, to_json
-from ..registries.local import Move, Moved
+from ..registries.local import LocalRegistry, Move, Moved
 
 MOVE_TYPE = "urn:govprune:move:v1"
 
@@ -21,6 +22,8 @@ class SignedMove(Record):
     """A move, and the one of the same alias before it."""
 
     schema_version: Literal[1] = 1
+    registry: str
+    """Its id, drawn at random: a move of one registry is none of another."""
     position: int = Field(ge=1)
     after: int = Field(ge=0)
     """Position of the move before; 0 for the first of the alias."""
@@ -28,8 +31,8 @@ class SignedMove(Record):
 
 
 def registrar(
-    under: TrustPolicy | None, keys: SigningKeys | None
-) -> Callable[[Moved, int], bytes] | None:
+    under: TrustPolicy | None, keys: SigningKeys | None, now: datetime
+) -> Callable[[str, Moved, int], bytes] | None:
     """Return what signs a move; None where no trust policy asks for a registrar.
 
     Raises:
@@ -44,10 +47,11 @@ def registrar(
             f"trust policy '{under.name}' has registrars move aliases ({who}): give the key of one "
             "with --registrar-key"
         )
-    return lambda moved, after: dsse.sign(_statement(moved, after), keys)
+    under.refuse_revoked(holders[keys.key_id], said=now, shown=None)
+    return lambda registry, moved, after: dsse.sign(_statement(registry, moved, after), keys)
 
 
-def verify_move(moved: Moved, after: int, under: TrustPolicy, *, source: str) -> None:
+def verify_move(place: LocalRegistry, moved: Moved, under: TrustPolicy, *, source: str) -> None:
     """Demand that a registrar signed this very move, behind this very one before it.
 
     Raises:
@@ -64,13 +68,14 @@ def verify_move(moved: Moved, after: int, under: TrustPolicy, *, source: str) ->
         )
     except ValidationError as error:
         raise EvidenceError(f"{source}: not a signed move ({error.errors()[0]['msg']})") from error
-    if _statement(moved, after) != payload or said.position != moved.position:
+    expected = _statement(place.id, moved, place.before(moved))
+    if expected != payload or said.position != moved.position:
         raise EvidenceError(f"{source}: the registry says something else than a registrar signed")
     under.refuse_revoked(by, said=moment(moved.move.time, field="time"), shown=None)
 
 
-def _statement(moved: Moved, after: int) -> bytes:
-    signed = SignedMove(position=moved.position, after=after, move=moved.move)
+def _statement(registry: str, moved: Moved, after: int) -> bytes:
+    signed = SignedMove(registry=registry, position=moved.position, after=after, move=moved.move)
     return canonical(
         {
             "_type": STATEMENT_TYPE,

@@ -1,14 +1,16 @@
 """What keeps a genuine bundle from being promoted: verdict, clock, log, and who is missing."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from ..errors import PromotionRefused
-from ..evidence.entry import Entry, identity, tried
+from ..evidence.entry import Entry, PlanEntry, identity, tried
 from ..evidence.keys import TrustedKeys
-from ..evidence.log import Log
+from ..evidence.log import Log, LogState
 from ..evidence.verify import Verified
+from ..evidence.vsa import PLAN_FILE
 from ..policy import Finding, Outcome, Verdict
 
 _WORST = 3
@@ -26,6 +28,36 @@ def refuse_unpassed(verdict: Verdict, result: Outcome, source: str) -> None:
         f"{source}: the verdict is {verdict.result}: {said}{more}",
         undecided=verdict.result == "UNDECIDED",
     )
+
+
+def _refuse_late_plan(found: Verified, state: LogState, log: Path) -> None:
+    """Refuse a plan that was signed once other bounds had been tried, or written down, on the data.
+
+    A plan is older than results only if nobody saw results of this data under another policy
+    before, and nobody kept a choice of plans.
+    """
+    if found.planned is None:
+        return
+    plan = found.planned
+    sha256 = hashlib.sha256(found.files[PLAN_FILE]).hexdigest()
+    places = [
+        i for i, e in enumerate(state.entries)
+        if isinstance(e, PlanEntry) and e.plan_sha256 == sha256
+    ]  # fmt: skip
+    if not places:
+        raise PromotionRefused(f"{log}: does not hold the plan of this bundle", undecided=True)
+    for i, entry in enumerate(state.entries):
+        same = (entry.baseline, entry.evaluation) == (plan.baseline, plan.evaluation)
+        if not same or entry.policy == plan.policy_sha256:
+            continue
+        if isinstance(entry, PlanEntry) or i < places[0]:
+            what = "another plan was signed" if isinstance(entry, PlanEntry) else "it was judged"
+            raise PromotionRefused(
+                f"{log}: {what} on {entry.time} for the same baseline and data under policy "
+                f"{entry.policy[:12]}, not {plan.policy_sha256[:12]}: the bounds of this plan are "
+                "not older than every result. Plan on data that nobody has judged on",
+                undecided=True,
+            )
 
 
 def _sentence(finding: Finding) -> str:
@@ -65,7 +97,9 @@ def refuse_judged_worse_since(
         trusted: Whose log it must be.
         in_use: The model that is served now, which was let in knowing its verdict.
     """
-    state = Log(log).check(trusted, remembered=[found.note])
+    notes = [found.note, *([found.plan_note] if found.plan_note else [])]
+    state = Log(log).check(trusted, remembered=notes)
+    _refuse_late_plan(found, state, log)
     candidate = tried(found.evidence.subjects, "candidate")
     artefact = identity(found.evidence.subjects, "candidate")
     policy = found.summary.policy_sha256

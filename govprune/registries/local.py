@@ -5,6 +5,7 @@ stored beside the model, so what is served can be verified again at any time.
 """
 
 import re
+import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ _SCHEMA = (
         " bundle TEXT NOT NULL",
     ),
     *ledger.append_only("signed", "position INTEGER PRIMARY KEY, envelope BLOB NOT NULL"),
+    *ledger.append_only("registry", "only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL"),
 )
 DEFAULT_ALIAS = "champion"
 
@@ -142,12 +144,18 @@ class LocalRegistry:
             EvidenceError: One is missing or altered.
         """
         source = f"registry: bundle {sha256[:16]}…"
-        listed = parse_json(self.store.read(sha256), source=source, limit=10_000)
+        listed = parse_json(self.store.read(sha256), source=source, limit=100_000)
         try:
             names = _Listing(files=listed).files
         except ValidationError as error:
             raise EvidenceError(f"{source}: not a list of files") from error
         return {name: self.store.read(digest) for name, digest in names.items()}
+
+    @property
+    def id(self) -> str:
+        """Name of this registry, drawn with its first signed move; empty before."""
+        with ledger.reading(self._file) as db:
+            return "" if db is None else _id(db)
 
     def before(self, moved: Moved) -> int:
         """Return the position of the move before this one of the same alias; 0 where none was."""
@@ -160,7 +168,7 @@ class LocalRegistry:
         *,
         after: Moved | None,
         policy_sha256: str | None = None,
-        sign: Callable[[Moved, int], bytes] | None = None,
+        sign: Callable[[str, Moved, int], bytes] | None = None,
     ) -> Moved:
         """Move an alias, if nobody else has moved it meanwhile.
 
@@ -168,7 +176,7 @@ class LocalRegistry:
             move: What to record.
             after: The last move of this alias that the caller has seen; None for none.
             policy_sha256: A policy to pin from now on, said by a person.
-            sign: Signs the move, given it and the position of the one before.
+            sign: Signs the move, given the id of the registry, it, and the position before.
 
         Raises:
             PromotionRefused: It moved meanwhile, or the policy is not the pinned one.
@@ -189,7 +197,8 @@ class LocalRegistry:
             ).lastrowid
             moved = Moved(position=int(position or 0), move=move)
             if sign is not None:
-                envelope = sign(moved, after.position if after else 0)
+                db.execute("INSERT OR IGNORE INTO registry VALUES (1, ?)", (secrets.token_hex(16),))
+                envelope = sign(_id(db), moved, after.position if after else 0)
                 db.execute("INSERT INTO signed VALUES (?, ?)", (moved.position, envelope))
                 moved = replace(moved, signed=envelope)
         return moved
@@ -218,6 +227,12 @@ def _history(db: sqlite3.Connection, name: str, alias: str) -> tuple[Moved, ...]
         )
     except ValidationError as error:
         raise EvidenceError(f"registry: a move of {name}@{alias} was edited") from error
+
+
+def _id(db: sqlite3.Connection) -> str:
+    made = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'registry'").fetchone()
+    row = db.execute("SELECT id FROM registry").fetchone() if made else None
+    return "" if row is None else str(row[0])
 
 
 def _signed(db: sqlite3.Connection) -> dict[int, bytes]:

@@ -3,6 +3,9 @@
 Each test names the line of code that is its defence.
 """
 
+import shutil
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -11,6 +14,7 @@ from trusted_people import WORST, People
 
 from govprune.errors import EvidenceError, InputError, PromotionRefused
 from govprune.evidence.consents import LATER_FILE
+from govprune.evidence.keys import new_keys
 from govprune.evidence.vsa import written
 from govprune.policy import Waiver
 from govprune.promotion import promote, rollback, verify_served
@@ -209,7 +213,7 @@ def test_nobody_waives_for_a_candidate_of_their_own(people):
 
 
 def test_an_expired_waiver_does_not_count_but_what_serves_goes_on(people):
-    """evidence/consents.py: `return start < end and (now is None or now <= end)`"""
+    """evidence/consents.py: `return now <= moment(waiver.expires, field="expires")`"""
     bundle = people.sealed("FAILED")
     people.waive(bundle, expires=written(NOW + timedelta(days=10)))
     people.approve(bundle)
@@ -227,7 +231,7 @@ def test_an_expired_waiver_does_not_count_but_what_serves_goes_on(people):
 
 
 def test_nobody_rolls_back_to_an_expired_waiver(people):
-    """promotion/line.py: `found = _verify_stored(place, earlier, whom, ever=False).verified`"""
+    """promotion/line.py: `found = _verify_stored(place, earlier, whom, as_of=now).verified`"""
     waived = people.sealed("FAILED", out="waived")
     people.waive(waived, expires=written(NOW + timedelta(days=10)))
     people.approve(waived)
@@ -410,9 +414,6 @@ def test_a_move_that_nobody_signed_is_refused(people):
 
 def test_a_signed_move_cannot_be_played_again_at_another_place(people):
     """promotion/moves.py: `if _statement(moved, after) != payload or ...`"""
-    import sqlite3
-    from contextlib import closing
-
     bundle = with_registrar(people)
     move(people, bundle, keys=people.secrets["rita"])
     people.write("models/pruned.safetensors", b"a second candidate")
@@ -444,3 +445,198 @@ def test_bare_keys_judge_no_waivers(people):
 def test_waiver_is_about_the_finding_it_names():
     with pytest.raises(ValueError, match="worst"):
         Waiver(rule="a", slice="all", worst=float("nan"))
+
+
+# --- what one person, or one machine, could do alone
+
+
+ALONE = {
+    "a gate that approves": ({"approver": ["vera", "gate"]}, {}, "does not speak for people"),
+    "a gate that waives": ({"waiver-owner": ["gate"]}, {}, "does not speak for people"),
+    "two registrars for one move": (
+        {"registrar": ["rita", "max"]}, {"registrar": 2}, "its threshold is 1"),
+    "two producers of one candidate": (
+        {"producer": ["paul", "max"]}, {"producer": 2}, "its threshold is 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ALONE)
+def test_a_policy_in_which_somebody_answers_to_himself_is_refused(people, what):
+    """evidence/trust.py: `self._refuse_people()`"""
+    roles, thresholds, says = ALONE[what]
+    with pytest.raises(InputError, match=says):
+        people.sign(2, roles={**people.ROLES, **roles}, thresholds=thresholds)
+
+
+def test_waivers_need_producers_too(people):
+    roles = {k: v for k, v in people.ROLES.items() if k not in ("producer", "approver")}
+    with pytest.raises(InputError, match="without producers"):
+        people.sign(2, roles=roles)
+
+
+@pytest.mark.parametrize("owner", ["Paul", "paul ", "ｐaul"])
+def test_one_name_written_two_ways_is_refused(people, owner):
+    """evidence/trust.py: `known = spelt.setdefault(alike(keys.owner), keys.owner)`"""
+    _, people.publics["other"] = new_keys(people.folder / "other", owner=owner)
+    with pytest.raises(InputError, match="look alike"):
+        people.sign(2, roles={**people.ROLES, "approver": ["other"]})
+
+
+def test_a_stolen_root_signs_nothing_more(people):
+    """evidence/trust.py: `if revoked.key in self.roles.root.keys:`"""
+    revoked = {"key": "anna", "since": written(NOW), "stolen": True, "because": "It was lost."}
+    with pytest.raises(InputError, match="still a root"):
+        people.sign(2, revoked=[revoked])
+
+
+def test_whoever_waives_does_not_approve(people):
+    """evidence/standing.py: `if one.by.owner in people([s.by for s in waivers]):`"""
+    roles = {**people.ROLES, "approver": ["vera", "olga"]}
+    people.follow(people.sign(2, roles=roles))
+    bundle = people.sealed("FAILED")
+    people.waive(bundle)
+    people.approve(bundle, by="olga")
+    assert "has waived a finding" in idle(people.stand(bundle))["olga"]
+    people.approve(bundle)
+    assert people.stand(bundle).standing.lacks == ()
+
+
+def test_an_approval_covers_the_waivers_that_were_there(people):
+    """evidence/standing.py: `if any(bundle.digests[s.file] not in one.consent.waivers ...`"""
+    bundle = people.sealed("FAILED")
+    first = people.waive(bundle)
+    people.approve(bundle)
+    assert people.stand(bundle).standing.lacks == ()
+    first.unlink()
+    people.waive(bundle, waiver=WORST.model_copy(update={"worst": -0.9}))
+    found = people.stand(bundle)
+    assert found.standing.lacks == ("approvals (govprune approve): 0 of 1",)
+    assert "before a waiver that counts" in idle(found)["vera"]
+
+
+def test_a_waiver_counts_only_where_somebody_says_who_made_the_candidate(people):
+    bundle = people.sealed("FAILED", by=None)
+    people.waive(bundle)
+    found = people.stand(bundle)
+    assert found.result == "FAILED"
+    assert "who made the candidate" in idle(found)["olga"]
+
+
+def test_a_producer_whose_key_was_retired_still_approves_nothing_of_his(people):
+    bundle = people.sealed()
+    people.approve(bundle, by="paul")
+    revoked = {
+        "key": "paul", "since": written(NOW - timedelta(days=1)), "stolen": False,
+        "because": "A new machine.",
+    }  # fmt: skip
+    people.follow(people.sign(2, revoked=[revoked]))
+    assert idle(people.stand(bundle))["paul"] == "paul made the candidate"
+
+
+@pytest.mark.parametrize("what", ["baseline", "evaluation", "policy_sha256"])
+def test_a_waiver_carried_to_other_data_is_refused(people, what):
+    bundle = people.sealed("FAILED")
+    people.waive(bundle, later=True, **{what: "0" * 64})
+    with pytest.raises(EvidenceError, match="another candidate, baseline, data or policy"):
+        people.stand(bundle)
+
+
+def test_a_waiver_lasts_a_year_at_most_whoever_wrote_it(people):
+    """evidence/consents.py: `if days > LONGEST:`"""
+    bundle = people.sealed("FAILED")
+    people.waive(bundle, expires=written(NOW + timedelta(days=400)))
+    with pytest.raises(EvidenceError, match="at most 366 days"):
+        people.stand(bundle)
+
+
+def test_a_waiver_of_next_year_never_let_anything_serve(people):
+    """promotion/line.py: what a move allowed is judged as of the move"""
+    bundle = people.sealed("FAILED")
+    start = NOW + timedelta(days=200)
+    people.waive(bundle, time=written(start), expires=written(start + timedelta(days=30)))
+    people.approve(bundle)
+    assert people.stand(bundle).result == "FAILED"
+    with pytest.raises(PromotionRefused):
+        move(people, bundle)
+
+
+def test_what_serves_without_the_demanded_approval_is_named(people):
+    """promotion/line.py: `if found.standing is not None and found.standing.lacks:`"""
+    bundle = people.sealed()
+    promote(
+        bundle, name="small", registry=people.registry, trusted=people.trusted, root=people.root,
+        now=NOW,
+    )  # fmt: skip
+    with pytest.raises(EvidenceError, match="without what the trust policy demands"):
+        served(people)
+
+
+def test_a_model_that_was_promoted_before_is_no_baseline_to_fall_back_to(people):
+    """A was let in by a waiver, B replaced it; when the waiver has ended, A is not served again."""
+    first = people.sealed("FAILED", out="first")
+    people.waive(first, expires=written(NOW + timedelta(days=10)))
+    people.approve(first)
+    move(people, first)
+    (people.root / "models/dense.safetensors").write_bytes(
+        (people.root / "models/pruned.safetensors").read_bytes()
+    )
+    people.write("models/pruned.safetensors", b"a second step")
+    second = people.sealed(out="second")
+    people.approve(second)
+    move(people, second)
+    with pytest.raises(PromotionRefused, match="was promoted here itself"):
+        rollback(
+            "small", registry=people.registry, trusted=(), under=people.policy,
+            now=NOW + timedelta(days=11),
+        )  # fmt: skip
+
+
+def test_a_move_of_another_registry_is_refused(people):
+    """promotion/moves.py: `expected = _statement(place.id, moved, place.before(moved))`"""
+    bundle = with_registrar(people)
+    move(people, bundle, keys=people.secrets["rita"])
+    shutil.copytree(people.registry, people.folder / "production")
+    with closing(sqlite3.connect(people.folder / "production" / "moves.sqlite")) as db, db:
+        db.execute("DROP TRIGGER registry_no_edit")
+        db.execute("UPDATE registry SET id = ?", ("f" * 32,))
+    people.registry = people.folder / "production"
+    with pytest.raises(EvidenceError, match="something else than a registrar signed"):
+        served(people)
+
+
+def test_a_revoked_registrar_moves_nothing(people):
+    """promotion/moves.py: `under.refuse_revoked(holders[keys.key_id], said=now, shown=None)`"""
+    bundle = with_registrar(people)
+    revoked = {
+        "key": "rita", "since": written(NOW - timedelta(days=1)), "stolen": True,
+        "because": "Her bag was stolen.",
+    }  # fmt: skip
+    roles = {**people.ROLES, "registrar": ["rita"]}
+    people.follow(people.sign(3, roles=roles, revoked=[revoked]))
+    with pytest.raises(EvidenceError, match="was revoked"):
+        move(people, bundle, keys=people.secrets["rita"])
+    assert not people.registry.exists() or not list(people.registry.glob("moves.sqlite"))
+
+
+def test_a_registry_that_computes_for_ever_is_refused(people):
+    """evidence/ledger.py: `type = 'view'`"""
+    bundle = people.sealed()
+    people.approve(bundle)
+    move(people, bundle)
+    with closing(sqlite3.connect(people.registry / "moves.sqlite")) as db, db:
+        db.execute("ALTER TABLE moves RENAME TO kept")
+        db.execute(
+            "CREATE VIEW moves AS WITH RECURSIVE n(position) AS (SELECT 1 UNION ALL SELECT"
+            " position + 1 FROM n) SELECT position, '' kind, 'small' name, 'champion' alias,"
+            " '' candidate, '' bundle, '' policy_sha256, 0 restores, '' who, '' time FROM n"
+        )
+    with pytest.raises(EvidenceError, match="holds a view"):
+        served(people)
+
+
+def test_hundreds_of_approvals_do_not_make_a_model_unverifiable(people):
+    bundle = people.sealed()
+    for i in range(90):
+        people.approve(bundle, because=f"I looked at it for the {i}th time.")
+    move(people, bundle)
+    assert served(people).verified.result == "PASSED"
