@@ -5,6 +5,10 @@ import json
 import pytest
 import yaml
 
+from govprune.evidence.entry import PlanEntry
+from govprune.evidence.key_files import load_signing_keys
+from govprune.evidence.log import Log
+
 PEOPLE = ("anna", "paul", "vera", "olga", "rita")
 
 
@@ -168,3 +172,56 @@ def test_an_authority_that_cannot_be_reached_loses_no_verdict(office, govprune):
     assert done.code == 0, done
     assert "govprune timestamp" in done.err
     assert govprune("verify", "bundle").code == 0
+
+
+def promoted(govprune, bundle="bundle", *more):
+    govprune("approve", bundle, "--by", "people/vera.key", "--because", "I read the card.")
+    return govprune("promote", bundle, "--to", "small", "--registrar-key", "people/rita.key", *more)
+
+
+def test_bounds_that_were_changed_after_a_verdict_are_signed_by_nobody(office, govprune):
+    """Judged, loosened, planned, judged again: the plan is not older than the first result."""
+    attest(office, govprune)
+    policy = (office / "policy.yaml").read_text()
+    (office / "policy.yaml").write_text(policy.replace("-0.03", "-0.001"))
+    assert govprune("run", "--no-pdf", "--out", "first").code == 3
+    (office / "policy.yaml").write_text(policy)
+    late = govprune("run", "--plan-only")
+    assert late.code == 2
+    assert "not older than every result" in late.err
+
+
+def test_a_choice_of_plans_is_no_plan(office, govprune):
+    attest(office, govprune)
+    policy = (office / "policy.yaml").read_text()
+    assert govprune("run", "--plan-only").code == 0
+    (office / "policy.yaml").write_text(policy.replace("-0.03", "-0.3"))
+    assert govprune("run", "--plan-only").code == 2
+
+
+def test_a_plan_that_got_into_the_log_after_other_bounds_promotes_nothing(office, govprune):
+    """The gate refuses to sign it; another gate's log that holds it is refused all the same."""
+    attest(office, govprune)
+    keys = load_signing_keys(office / "keys/gate.key")
+    log = Log(office / ".govprune" / "log")
+    assert govprune("run", "--plan-only").code == 0
+    assert (
+        govprune("run", "--plan", "plans/small-job-0001", "--no-pdf", "--out", "bundle").code == 0
+    )
+    planned = next(e for e in log.entries() if isinstance(e, PlanEntry))
+    assert promoted(govprune).code == 0
+    log.append(planned.model_copy(update={"policy": "0" * 64, "plan_sha256": "1" * 64}), keys)
+    done = promoted(govprune)
+    assert done.code == 3
+    assert "another plan was signed" in done.err
+
+
+def test_a_demanded_plan_is_promoted_with_the_log_only(office, govprune):
+    attest(office, govprune)
+    govprune("run", "--plan-only")
+    govprune("run", "--plan", "plans/small-job-0001", "--no-pdf", "--out", "bundle")
+    (office / ".govprune" / "log").rename(office / "elsewhere")
+    done = promoted(govprune)
+    assert done.code == 2
+    assert "give --log" in done.err
+    assert promoted(govprune, "bundle", "--log", "elsewhere").code == 0
