@@ -108,7 +108,7 @@ DEFENCES = (
     ),
     Defence(
         Row.REPLAY, REPLAYED + "test_a_log_set_back_to_before_the_failure_is_found",
-        "promotion/refusals.py", "remembered=[found.note]", "remembered=[]",
+        "promotion/refusals.py", "remembered=notes", "remembered=[]",
     ),
     Defence(
         Row.DOWNGRADE, BUNDLES + "[algorithm none]", "evidence/dsse.py",
