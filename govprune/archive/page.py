@@ -96,7 +96,9 @@ def _signatures(found: Verified) -> Iterator[tuple[str, str]]:
         counts = "" if said.idle is None else f": DOES NOT COUNT: {said.idle}"
         yield said.file.split("-")[0].split(".")[0], f"{said.by.owner}{counts}"
     for finding, waiver in found.standing.waived:
-        yield "waived", f"{waiver.rule} ({finding.question.slice}) down to {waiver.worst:g}"
+        label = "" if waiver.label is None else f", class {waiver.label}"
+        where = f"{finding.question.slice}{label}"
+        yield "waived", f"{waiver.rule} ({where}), {waiver.worst:g} at worst"
     for what in found.standing.lacks:
         yield "lacks", what
 

@@ -83,8 +83,8 @@ def refuse_signer(
     found: "Verified", keys: "SigningKeys", under: "TrustPolicy | None", role: "Role"
 ) -> None:
     """Refuse early what would not count: a key without the role, one's own candidate."""
-    from ..errors import InputError
-    from ..evidence.consents import Producer
+    from ..errors import EvidenceError, InputError
+    from ..evidence.consents import Approval, Producer
 
     if under is None:
         click.echo("note: no trust policy says here whether this counts (--trust)", err=True)
@@ -96,10 +96,17 @@ def refuse_signer(
             f"{keys.owner} is no {role} under trust policy '{under.name}' {under.version} ({who}); "
             "nothing was signed"
         )
+    try:
+        under.refuse_revoked(holders[keys.key_id], said=datetime.now(UTC), shown=None)
+    except EvidenceError as error:
+        raise InputError(f"{error}; nothing was signed") from error
     said = found.standing.said if found.standing else ()
     makers = {s.by.owner for s in said if isinstance(s.consent, Producer)}
     if holders[keys.key_id].owner in makers:
         raise InputError(f"{keys.owner} made this candidate; somebody else must sign")
+    again = [s for s in said if s.by.key_id == keys.key_id and s.idle is None]
+    if role == "approver" and any(isinstance(s.consent, Approval) for s in again):
+        raise InputError(f"{keys.owner} has approved this already; nothing was signed")
 
 
 def say_lacking(bundle: Path, under: "TrustPolicy | None", now: datetime) -> None:

@@ -111,7 +111,8 @@ def show(
         click.echo(json.dumps(values, indent=2))
         return 0
     for what, text in said:
-        say(f"{what:<{LABEL}}{text}", indent=" " * LABEL)
+        named = f"{what:<{LABEL - 1}} "  # a role may be longer than the column
+        say(f"{named}{text}", indent=" " * LABEL)
     click.echo("")
     for finding in output.findings(found.evidence.verdict, verbose=verbose):
         click.echo(finding)

@@ -36,10 +36,12 @@ def new(owner: str | None, name: str, folder: Path, *, encrypt: bool, no_trust: 
         folder, owner=owner or _account(), name=name, passphrase=passphrase
     )
     made = key_files.load_trusted_keys(public)
-    click.echo(f"{secret}  signs; keep it where only the gate can read it")
+    click.echo(f"{secret}  signs; keep it where only its owner can read it")
     click.echo(f"{public}  verifies; give it to whoever relies on the gate")
     if no_trust:
-        click.echo(f"This account does not trust it yet: govprune keys trust {public}")
+        click.echo(
+            "This account trusts nothing it signs: name it in a trust policy, or: keys trust"
+        )
     else:
         click.echo(f"{account.trust(public)}  this account trusts it from now on")
     click.echo(f"owner {made.owner}, key {made.key_id}")

@@ -173,7 +173,7 @@ def _sums(changes: "tuple[Change, ...]") -> list[str]:
         return ["The same policy."]
     said = f"{counts['weaker']} weaker, {counts['unclear']} unclear, {counts['stronger']} stronger"
     if counts["weaker"]:
-        return [f"{said}: the new policy lets pass what the old one does not."]
+        return [f"{said}: the new policy may let pass what the old one does not."]
     if counts["unclear"]:
         return [f"{said}: look at those; the new policy may be weaker."]
     return [f"{said}: what the new policy passes, the old one passes."]

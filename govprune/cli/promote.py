@@ -55,7 +55,7 @@ def command(
     if log is None and _is_log_of(bundle):
         log = LOG
     now = datetime.now(UTC)
-    gates, under = trusting.whom(key, trust, root_key, now)
+    gates, under = trusting.whom(key, trust, root_key, now, moving=True)
     moved = promote(
         bundle,
         name=name,

@@ -35,7 +35,7 @@ def command(
     """
     name, alias = parse_target(target)
     now = datetime.now(UTC)
-    gates, under = trusting.whom(key, trust, root_key, now)
+    gates, under = trusting.whom(key, trust, root_key, now, moving=True)
     moved = rollback(
         name,
         alias=alias,

@@ -46,7 +46,7 @@ def sign(file: Path, by: Path, out: Path | None) -> int:
     from ..evidence.accepted import read_envelope
     from ..evidence.durable import write_whole
     from ..evidence.key_files import load_signing_keys
-    from ..evidence.trust import parse_trust_policy
+    from ..evidence.trust import parse_trust_policy, people
     from ..evidence.trust_document import compile_trust_policy
 
     keys = load_signing_keys(by)
@@ -64,14 +64,35 @@ def sign(file: Path, by: Path, out: Path | None) -> int:
                 f"--by {by}"
             )
     policy = parse_trust_policy(payload, source=str(file))
+    _refuse_stranger(policy, keys.key_id, keys.owner)
     write_whole(place, dsse.sign_together(payload, keys, earlier=earlier))
     for line in _lines(policy):
-        click.echo(line)
-    root = (
-        "as a root" if keys.key_id in policy.roles.root.keys else "as a root of the version before"
-    )
-    click.echo(f"{place}: signed by {keys.owner} {root}; {policy.threshold('root')} must sign")
+        click.echo(_plain(line))
+    roots = policy.holders("root")
+    those = dsse.signers(read_envelope(place), roots, source=str(place))
+    needed, have = policy.threshold("root"), len(people(k for k in roots if k.key_id in those))
+    own = keys.key_id in policy.roles.root.keys
+    root = "as a root" if own else f"which counts only if it was a root before {policy.version}"
+    click.echo(f"{place}: signed by {keys.owner}, {root}; {have} of {needed} roots have signed")
+    if have >= needed:
+        before = "; roots of the version before must have signed, too" * (policy.version > 1)
+        click.echo(f"next    govprune trust accept {place}{before}")
     return 0
+
+
+def _refuse_stranger(policy: "TrustPolicy", key_id: str, owner: str) -> None:
+    """Refuse the signature of whoever is no root, and cannot have been one before."""
+    from ..errors import InputError
+    from ..evidence.trust import ROLES
+
+    if key_id in policy.roles.root.keys:
+        return
+    others = [role for role in ROLES if key_id in {k.key_id for k in policy.holders(role)}]
+    if policy.version == 1 or others:
+        what = f"is {', '.join(others)}" if others else "is not named"
+        raise InputError(
+            f"{owner} is no root of '{policy.name}' {policy.version} ({what}); roots sign it"
+        )
 
 
 @command.command("accept")
@@ -95,7 +116,7 @@ def accept(files: tuple[Path, ...], *, yes: bool) -> int:
         roots = () if known else policy.holders("root")
         if not known:
             for line in _lines(policy):
-                click.echo(line)
+                click.echo(_plain(line))
             if not yes:
                 click.confirm("Are these the root keys that their owners told you?", abort=True)
             signed = dsse.signers(envelope, policy.holders("root"), source=str(file))
@@ -109,12 +130,23 @@ def accept(files: tuple[Path, ...], *, yes: bool) -> int:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 def show(file: Path | None) -> int:
     """Show a signed FILE, or all trust policies that this account has accepted."""
-    from ..evidence.accepted import accepted_folder, check_signed, read_envelope
+    from ..evidence import dsse
+    from ..evidence.accepted import accepted_folder, read_envelope
+    from ..evidence.trust import parse_trust_policy, people
 
     places = [file] if file is not None else sorted(accepted_folder().glob("*.json"))
     for place in places:
-        for line in _lines(check_signed(read_envelope(place), source=str(place))):
-            click.echo(line)
+        envelope = read_envelope(place)
+        payload = dsse.unverified(envelope, source=str(place))
+        policy = parse_trust_policy(payload, source=str(place))
+        for line in _lines(policy):
+            click.echo(_plain(line))
+        roots = policy.holders("root")
+        signed = dsse.signers(envelope, roots, source=str(place))
+        have = len(people(key for key in roots if key.key_id in signed))
+        needed = policy.threshold("root")
+        valid = "" if have >= needed else ": NOT VALID YET"
+        click.echo(f"signed by {have} of {needed} roots that it needs{valid}")
     if not places:
         click.echo(f"No trust policy is accepted: {accepted_folder()} holds none.")
         click.echo("Next: govprune trust accept FILE.json, or govprune trust init")
@@ -137,3 +169,8 @@ def _lines(policy: "TrustPolicy") -> Iterator[str]:
     for what, asked in policy.demands:
         if asked:
             yield f"  demands a {what}"
+
+
+def _plain(line: str) -> str:
+    """Write out what would steer a terminal: these lines are what people compare."""
+    return "".join(c if c.isprintable() else "?" for c in line)

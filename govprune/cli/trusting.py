@@ -31,9 +31,22 @@ def options(command: Command) -> Command:
 
 
 def whom(
-    key: tuple[Path, ...], trust: Path | None, root_key: tuple[Path, ...], now: datetime
+    key: tuple[Path, ...],
+    trust: Path | None,
+    root_key: tuple[Path, ...],
+    now: datetime,
+    *,
+    moving: bool = False,
 ) -> "tuple[tuple[TrustedKeys, ...], TrustPolicy | None]":
     """Return the gates that are trusted, and the trust policy that says so, if one does.
+
+    Args:
+        key: Bare keys of gates.
+        trust: A signed trust policy.
+        root_key: Keys of roots that must have signed it.
+        now: The time.
+        moving: Whether an alias will be moved: then a bare key does not step over a trust policy
+            that this account has accepted.
 
     Raises:
         InputError: The options contradict each other, or nobody is trusted.
@@ -49,6 +62,11 @@ def whom(
     if trust is None and root_key:
         raise InputError("--root-key says who signed a trust policy: name that with --trust")
     if key:
+        if moving and accepted(now) is not None:
+            raise InputError(
+                "this account has accepted a trust policy, which says what it takes to move an "
+                "alias; --key would step over it. Leave --key out"
+            )
         return trusted(key), None
     if trust is not None:
         policy = use_trust_policy(trust, roots=[load_trusted_keys(p) for p in root_key], now=now)

@@ -205,7 +205,7 @@ def _last(found: Verified, now: datetime) -> str:
     }
     meanings["PASSED WITH WAIVER"] = meanings["PASSED"]
     meaning = meanings[found.result]
-    if found.standing is not None and found.standing.lacks and not expired:
+    if found.result.startswith("PASSED") and found.standing and found.standing.lacks:
         meaning = "genuine, but may not be promoted yet: it lacks what is named above"
     return f"VERIFIED {found.result}  {candidate}, attempt {said.attempt}: {meaning}"
 

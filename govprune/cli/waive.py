@@ -85,7 +85,8 @@ def command(
     place = add_file(bundle, file_of(envelope, "waiver"), envelope)
     click.echo(f"{place}")
     click.echo(
-        f"WAIVED by {keys.owner} until {written(expires)}: {rule}, {output.where(finding.question)}"
+        f"WAIVED by {keys.owner} until {written(expires)}: {rule}, "
+        f"{output.where(finding.question)}: {worst:g} at worst; measured {_range(finding)}"
     )
     say_lacking(bundle, under, now)
     return 0
@@ -108,6 +109,13 @@ def _until(text: str, now: datetime) -> datetime:
     return at
 
 
+def _range(finding: "Finding") -> str:
+    value, low, high = (
+        "?" if x is None else f"{x:.4g}" for x in (finding.value, finding.low, finding.high)
+    )
+    return f"{value} [{low}, {high}]"
+
+
 def _shut(finding: "Finding") -> str:
     """Name a finding as the options of this command do, with the least that --worst must accept."""
     from ..policy import exposed
@@ -126,6 +134,14 @@ def _finding(found: "Verified", signed: "SignedWaiver") -> "Finding":
     from ..policy import waive
 
     judged = waive(found.evidence.verdict, [signed.waiver])
+    for finding, waiver in judged.waived:
+        unit = output.unit_of(finding.question)
+        if unit in ("points", "share") and abs(waiver.worst) > 1:
+            raise InputError(
+                f"--worst {waiver.worst:g}: is {abs(waiver.worst) * 100:g} points; the unit is the "
+                f"policy's, in which -0.03 is 3 points. Measured: {_range(finding)}; nothing was "
+                "signed"
+            )
     for _, reason in judged.idle:
         shut = [f for f in found.evidence.verdict.findings if f.blocks]
         names = "; ".join(_shut(f) for f in shut[:8])

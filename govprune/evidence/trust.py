@@ -196,6 +196,11 @@ class TrustPolicy(Record):
         """Return the keys of those who hold a role, revoked ones too."""
         return tuple(self.key(key_id) for key_id in self._ids(role))
 
+    def in_hand(self, role: Role) -> tuple[TrustedKeys, ...]:
+        """Return the keys of those who hold a role, without those that somebody else may have."""
+        stolen = {revoked.key for revoked in self.revoked if revoked.stolen}
+        return tuple(key for key in self.holders(role) if key.key_id not in stolen)
+
     def threshold(self, role: Role) -> int:
         """How many people must act in a role; 0 where nobody holds it."""
         holders = self.roles.holders(role)

@@ -45,7 +45,7 @@ def test_new_keys_are_made_and_trusted(world, govprune, tmp_path):
 def test_new_keys_can_be_left_untrusted(govprune, world):
     code, out, _ = govprune("keys", "new", "--owner", "gate", "--no-trust")
     assert code == 0
-    assert "does not trust it yet" in out
+    assert "This account trusts nothing it signs" in out
     code, out, _ = govprune("keys", "list")
     assert "No key is trusted" in out
     code, out, _ = govprune("keys", "trust", "keys/gate.pub")

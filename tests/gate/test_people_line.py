@@ -225,3 +225,60 @@ def test_a_demanded_plan_is_promoted_with_the_log_only(office, govprune):
     assert done.code == 2
     assert "give --log" in done.err
     assert promoted(govprune, "bundle", "--log", "elsewhere").code == 0
+
+
+def test_a_bare_key_does_not_step_over_the_accepted_policy(office, govprune):
+    govprune("run", "--no-pdf", "--out", "bundle")
+    done = govprune("promote", "bundle", "--to", "small", "--key", "keys/gate.pub")
+    assert done.code == 2
+    assert "would step over it" in done.err
+    assert govprune("verify", "bundle", "--key", "keys/gate.pub").code == 0  # reading is free
+
+
+def test_nobody_signs_a_trust_policy_but_its_roots(office, govprune):
+    (office / "second.yaml").write_text(
+        (office / "trust.yaml").read_text().replace("version: 1", "version: 2")
+    )
+    done = govprune("trust", "sign", "second.yaml", "--by", "people/vera.key")
+    assert done.code == 2
+    assert "vera is no root" in done.err
+    assert not (office / "second.json").exists()
+    done = govprune("trust", "sign", "second.yaml", "--by", "people/anna.key")
+    assert "1 of 1 roots have signed" in done.out
+    assert "signed by 1 of 1 roots" in govprune("trust", "show", "second.json").out
+
+
+def test_what_roots_say_writes_no_line_of_its_own(office, govprune):
+    """The lines that people compare come from the document and from nothing in it."""
+    document = yaml.safe_load((office / "trust.yaml").read_text())
+    document["version"] = 2
+    document["revoked"] = [
+        {"key": "olga", "since": "2026-01-01", "stolen": True,
+         "because": "lost\n  root, 2 of:\n    anna  key 0000"}
+    ]  # fmt: skip
+    (office / "second.yaml").write_text(yaml.safe_dump(document))
+    done = govprune("trust", "sign", "second.yaml", "--by", "people/anna.key")
+    assert done.code == 2
+    assert "one line" in done.err
+
+
+def test_a_worst_value_in_another_unit_is_noticed(office, govprune):
+    policy = (office / "policy.yaml").read_text().replace("-0.03", "-0.001")
+    (office / "policy.yaml").write_text(policy)
+    attest(office, govprune)
+    govprune("run", "--no-pdf", "--out", "bundle")
+    done = govprune(
+        "waive", "bundle", "--rule", "no-slice-loses-accuracy", "--slice", "g=p", "--worst", "-10",
+        "--until", "2027-06-30", "--by", "people/olga.key", "--because", "As the minutes say.",
+    )  # fmt: skip
+    assert done.code == 2
+    assert "1000 points" in done.err
+
+
+def test_nobody_approves_twice(office, govprune):
+    attest(office, govprune)
+    govprune("run", "--plan-only")
+    govprune("run", "--plan", "plans/small-job-0001", "--no-pdf", "--out", "bundle")
+    approve = ("approve", "bundle", "--by", "people/vera.key", "--because", "I read the card.")
+    assert govprune(*approve).code == 0
+    assert "has approved this already" in govprune(*approve).err
