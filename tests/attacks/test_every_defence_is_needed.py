@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from defences import DEFENCES, RULES, Row, page
+from attack_rows import RULES, Row
+from defences import DEFENCES, page
 
 import govprune
 
