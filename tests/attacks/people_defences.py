@@ -22,8 +22,7 @@ PEOPLE = (
     Defence(
         Row.PEOPLE, ROLES + "test_a_gates_key_is_no_persons", STANDING,
         "holders = bundle.policy.holders(role)",
-        "holders = tuple(bundle.policy.key(k) for k in bundle.policy.roles.root.keys"
-        " + bundle.policy.roles.gate.keys)",
+        "holders = bundle.policy.holders(role) + bundle.policy.holders('gate')",
     ),
     Defence(
         Row.PEOPLE, ROLES + "test_two_approvals_of_one_person_are_one", STANDING,
