@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field, FiniteFloat, StrictStr
+from pydantic import Field, StrictStr
 
 from .errors import EvidenceError
-from .records import Record, digest
+from .records import Number, Record, digest
 
 Digest = Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -14,34 +14,34 @@ Digest = Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")]
 class Claim(Record):
     """What a step says it saved. Each number given becomes something to be proved."""
 
-    sparsity: FiniteFloat | None = Field(default=None, ge=0, le=1)
+    sparsity: Number | None = Field(default=None, ge=0, le=1)
     """Share of weights that are zero."""
 
-    bits: FiniteFloat | None = Field(default=None, gt=0, le=64)
+    bits: Number | None = Field(default=None, gt=0, le=64)
     """Bits per weight of the weight matrices."""
 
-    size_ratio: FiniteFloat | None = Field(default=None, gt=0)
+    size_ratio: Number | None = Field(default=None, gt=0)
     """File size, candidate / baseline."""
 
-    parameters_ratio: FiniteFloat | None = Field(default=None, gt=0)
+    parameters_ratio: Number | None = Field(default=None, gt=0)
     """Parameters, candidate / baseline: structured pruning takes whole channels out."""
 
     pattern: Literal["1:4", "2:4", "4:8"] | None = None
     """At most N of every M weights in a row are other than zero, in the matrices pruned."""
 
-    speed_up: FiniteFloat | None = Field(default=None, gt=0)
+    speed_up: Number | None = Field(default=None, gt=0)
     """Latency of one row, baseline / candidate: 2 is half the time."""
 
-    throughput: FiniteFloat | None = Field(default=None, gt=0)
+    throughput: Number | None = Field(default=None, gt=0)
     """Rows per second in batches, candidate / baseline: 2 is twice as many."""
 
-    flops_ratio: FiniteFloat | None = Field(default=None, gt=0)
+    flops_ratio: Number | None = Field(default=None, gt=0)
     """Floating-point operations per row as the modules run them, candidate / baseline."""
 
-    memory_ratio: FiniteFloat | None = Field(default=None, gt=0)
+    memory_ratio: Number | None = Field(default=None, gt=0)
     """Peak memory of loading and answering, candidate / baseline."""
 
-    energy_ratio: FiniteFloat | None = Field(default=None, gt=0)
+    energy_ratio: Number | None = Field(default=None, gt=0)
     """Energy per prediction, candidate / baseline."""
 
 

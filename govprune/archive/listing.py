@@ -111,7 +111,7 @@ def line_of(bundle: Path, found: Verified, relied: Relied) -> Listed:
         expired=relied.now > said.expires_at,
         signer=found.signer.owner,
         key=found.signer.key_id,
-        entry=found.index,
+        entry=found.index + 1,
         log=found.checkpoint.origin,
         lacks=() if found.standing is None else found.standing.lacks,
     )

@@ -75,7 +75,7 @@ def _bundle(line: "Listed") -> None:
     for said in (
         f"{line.candidate} sha256 {line.candidate_sha256[:16]}…, attempt {line.attempt}",
         f"{line.policy}, {until}{lacks}",
-        f"verified: by {line.signer}, key {line.key[:16]}…, entry {line.entry + 1} of its log",
+        f"verified: by {line.signer}, key {line.key[:16]}…, entry {line.entry} of its log",
     ):
         say(f"    {said}", indent=" " * 6)
 

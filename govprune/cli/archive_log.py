@@ -79,7 +79,7 @@ def log(
             "log": ledger.origin,
             "read_from": ledger.source,
             "checkpoint": None if ledger.checkpoint is None else to_json(ledger.checkpoint),
-            "entries": [to_json(entry) for entry in ledger.entries],
+            "entries": [{"entry": i} | to_json(e) for i, e in enumerate(ledger.entries, 1)],
             "tried": [to_json(group) for group in groups],
             "since": None if grown is None else to_json(grown),
         }

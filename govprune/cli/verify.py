@@ -234,7 +234,7 @@ def _values(found: Verified, now: datetime, length: int | None) -> dict[str, Any
         },
         "log": {
             "origin": found.checkpoint.origin,
-            "entry": found.index,
+            "entry": found.index + 1,
             "size": found.checkpoint.size,
             "entries_checked": length,
         },

@@ -6,8 +6,7 @@ served each verify the whole bundle from its bytes and hash the model again.
 
 import getpass
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,56 +14,16 @@ from ..errors import EvidenceError, GovpruneError, InputError, PromotionRefused
 from ..evidence.entry import identity
 from ..evidence.keys import SigningKeys, TrustedKeys
 from ..evidence.trust import TrustPolicy
-from ..evidence.verify import Verified, verify_bundle, verify_files
-from ..evidence.vsa import moment, written
+from ..evidence.verify import Verified, verify_bundle
+from ..evidence.vsa import written
 from ..model_files import manifest_of
 from ..policy import Policy, decide, judge, make_plan, refuse_finer_slices
 from ..records import digest
 from ..registries.local import LocalRegistry, Move, Moved
 from ..subjects import Subject
-from .moves import registrar, verify_move
+from .moves import registrar
 from .refusals import refuse_expired, refuse_judged_worse_since, refuse_lacking, refuse_unpassed
-
-
-@dataclass(frozen=True)
-class Whom:
-    """Whose word counts, and when."""
-
-    trusted: Sequence[TrustedKeys]
-    """Gates, where no trust policy names them."""
-    now: datetime
-    """With its offset from UTC."""
-    under: TrustPolicy | None = None
-    keys: SigningKeys | None = None
-    """Of the registrar who moves aliases, where a trust policy asks for one."""
-
-    @property
-    def gates(self) -> Sequence[TrustedKeys]:
-        """Whose verdicts count."""
-        return self.trusted if self.under is None else self.under.holders("gate")
-
-    def verified(
-        self, files: Mapping[str, bytes], source: str, *, as_of: datetime | None = None
-    ) -> Verified:
-        """Verify a stored bundle; say what it came to then, or now."""
-        return verify_files(
-            files, trusted=self.trusted, now=self.now, source=source, under=self.under, as_of=as_of
-        )
-
-
-@dataclass(frozen=True)
-class Served:
-    """What an alias points at, verified just now."""
-
-    moved: Moved
-    verified: Verified
-    files: tuple[tuple[Subject, Path], ...]
-    """Its files and where they lie in the registry."""
-
-    @property
-    def baseline(self) -> bool:
-        """Whether the alias was moved back to the model before any promotion."""
-        return self.moved.move.kind == "restore-baseline"
+from .served import Whom, in_role, moved_at, verify_stored
 
 
 def promote(
@@ -119,9 +78,9 @@ def promote(
             "than every verdict: give --log"
         )
     try:
-        kept = _in_role(found, "candidate")
+        kept = in_role(found, "candidate")
         if not _standing(before):  # nothing to go back to yet but what this model replaces
-            kept += tuple(s for s in _in_role(found, "baseline") if s in found.checked)
+            kept += tuple(s for s in in_role(found, "baseline") if s in found.checked)
         for subject in kept:
             at = _where(subject, found)
             if subject.kind == "folder":  # its listing: what is closed stays closed
@@ -171,7 +130,7 @@ def rollback(
         if move.candidate == now_served.move.candidate:
             continue
         try:
-            found = _verify_stored(place, earlier, whom, as_of=now).verified
+            found = verify_stored(place, earlier, whom, as_of=now).verified
             refuse_expired(found, now, "its bundle")
             _refuse_under(policy, found)
         except (GovpruneError, OSError) as error:
@@ -197,74 +156,18 @@ def _restore_baseline(place: LocalRegistry, served: Moved, whom: Whom) -> Moved:
     }  # fmt: skip
     move = served.move.model_copy(update=update)
     source = f"bundle of {move.name}@{move.alias}"
-    found = whom.verified(place.bundle(move.bundle), source, as_of=_time(served.move))
+    found = whom.verified(place.bundle(move.bundle), source, as_of=moved_at(served.move))
     baseline = identity(found.evidence.subjects, "baseline")
     history = place.history(move.name, move.alias)
     if any(m.move.kind == "promote" and m.move.candidate == baseline for m in history):
         raise EvidenceError("its baseline was promoted here itself, and its verdict does not hold")
     try:
-        for subject in _in_role(found, "baseline"):
+        for subject in in_role(found, "baseline"):
             place.store.check(subject)
     except EvidenceError as error:
         raise EvidenceError(f"it is the first, and its baseline is not stored: {error}") from error
     move = move.model_copy(update={"candidate": baseline})
     return place.move(move, after=served, sign=registrar(whom.under, whom.keys, whom.now))
-
-
-def verify_served(
-    registry: Path,
-    *,
-    name: str,
-    alias: str,
-    trusted: Sequence[TrustedKeys],
-    now: datetime,
-    under: TrustPolicy | None = None,
-) -> Served:
-    """Hash what an alias serves again, and verify the bundle that allowed it.
-
-    An expired verdict or waiver is no error here: expiry ends promoting, not serving.
-
-    Raises:
-        InputError: Nothing was ever promoted.
-        EvidenceError: The model or its bundle is not what was promoted, or nobody who may moved it.
-    """
-    place = LocalRegistry(registry)
-    moved = place.current(name, alias)
-    return _verify_stored(place, moved, Whom(trusted, now, under), as_of=_time(moved.move))
-
-
-def _time(move: Move) -> datetime:
-    """Return when an alias was moved: what a waiver allowed then goes on serving."""
-    return moment(move.time, field="time")
-
-
-def _verify_stored(place: LocalRegistry, moved: Moved, whom: Whom, *, as_of: datetime) -> Served:
-    move = moved.move
-    source = f"bundle of {move.name}@{move.alias}"
-    found = whom.verified(place.bundle(move.bundle), source, as_of=as_of)
-    if whom.under is not None:
-        verify_move(place, moved, whom.under, source=f"{place.path}: {source}")
-        if found.standing is not None and found.standing.lacks:
-            raise EvidenceError(
-                f"{source}: was promoted without what the trust policy demands: "
-                f"{'; '.join(found.standing.lacks)}"
-            )
-    evidence = found.evidence
-    role = "baseline" if move.kind == "restore-baseline" else "candidate"
-    if identity(evidence.subjects, role) != move.candidate:
-        raise EvidenceError(f"{source}: allows another model than the one that is served")
-    if not found.result.startswith("PASSED"):
-        raise EvidenceError(
-            f"{source}: says {found.result}; it was never allowed"
-            + ", or only with waivers that a trust policy must judge" * (whom.under is None)
-        )
-    if evidence.plan.policy_sha256 != move.policy_sha256:
-        raise EvidenceError(f"{source}: was judged under another policy than the registry says")
-    files = tuple((s, place.store.check(s)) for s in _in_role(found, role))
-    checked = tuple(s for s, _ in files)
-    absent = tuple(s for s in evidence.subjects if s not in checked)
-    verified = Verified(**{**vars(found), "checked": checked, "absent": absent})
-    return Served(moved=moved, verified=verified, files=files)
 
 
 def _refuse_under(policy: Policy, found: Verified) -> None:
@@ -294,10 +197,6 @@ def _pinned_policy(place: LocalRegistry, name: str, whom: Whom) -> Policy:
 
 
 # --- what is moved
-
-
-def _in_role(found: Verified, role: str) -> tuple[Subject, ...]:
-    return tuple(s for s in found.evidence.subjects if s.role == role)
 
 
 def _standing(history: Sequence[Moved]) -> list[Moved]:

@@ -231,7 +231,7 @@ def test_an_expired_waiver_does_not_count_but_what_serves_goes_on(people):
 
 
 def test_nobody_rolls_back_to_an_expired_waiver(people):
-    """promotion/line.py: `found = _verify_stored(place, earlier, whom, as_of=now).verified`"""
+    """promotion/line.py: `found = verify_stored(place, earlier, whom, as_of=now).verified`"""
     waived = people.sealed("FAILED", out="waived")
     people.waive(waived, expires=written(NOW + timedelta(days=10)))
     people.approve(waived)
@@ -561,7 +561,7 @@ def test_a_waiver_of_next_year_never_let_anything_serve(people):
 
 
 def test_what_serves_without_the_demanded_approval_is_named(people):
-    """promotion/line.py: `if found.standing is not None and found.standing.lacks:`"""
+    """promotion/served.py: `if found.standing is not None and found.standing.lacks:`"""
     bundle = people.sealed()
     promote(
         bundle, name="small", registry=people.registry, trusted=people.trusted, root=people.root,
