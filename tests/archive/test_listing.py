@@ -38,8 +38,8 @@ def test_each_bundle_is_one_line_with_what_it_says(world):
     assert (line.candidate, line.attempt, line.policy) == (
         "models/pruned.safetensors", 1, "small 1.0"
     )  # fmt: skip
-    assert (line.signer, line.key, line.entry) == ("gate@example.org", world.keys.key_id, 0)
-    assert (line.expired, lines["b"].entry) == (False, 1)
+    assert (line.signer, line.key, line.entry) == ("gate@example.org", world.keys.key_id, 1)
+    assert (line.expired, lines["b"].entry) == (False, 2)
 
 
 def test_a_verdict_of_long_ago_is_listed_as_expired(world):
