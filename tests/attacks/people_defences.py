@@ -184,7 +184,8 @@ PEOPLE = (
     ),
     Defence(
         Row.SERVED, ROLES + "test_what_serves_without_the_demanded_approval_is_named",
-        "promotion/served.py", "if found.standing is not None and found.standing.lacks:", "if False:",
+        "promotion/served.py", "if found.standing is not None and found.standing.lacks:",
+        "if False:",
     ),
     Defence(
         Row.SERVED, ROLES + "test_a_model_that_was_promoted_before_is_no_baseline_to_fall_back_to",
