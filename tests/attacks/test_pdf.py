@@ -316,7 +316,7 @@ def test_a_time_over_another_signature_is_refused(stamped, unsigned, gate, autho
         "unsigned_attrs"
     ]
     start, end = hole_of(second)
-    raw = other.dump(force=True).hex().upper().encode()
+    raw = other.dump().hex().upper().encode()
     mixed[start:end] = raw.ljust(end - start, b"0")
     with pytest.raises(EvidenceError, match="other bytes"):
         verify_pdf(
@@ -331,7 +331,7 @@ def test_nothing_else_may_stand_beside_the_signature(stamped, gate):
     content["content"]["signer_infos"][0]["unsigned_attrs"] = cms.CMSAttributes([attribute])
     start, end = hole_of(stamped)
     changed = bytearray(stamped)
-    raw = content.dump(force=True).hex().upper().encode()
+    raw = content.dump().hex().upper().encode()
     changed[start:end] = raw.ljust(end - start, b"0")
     with pytest.raises(EvidenceError, match="nobody signed"):
         verify_pdf(bytes(changed), certificate=gate.certificate, envelope=ENVELOPE)
