@@ -14,11 +14,8 @@ from ..policy import Finding, Plan, Policy, Question, Rule, Verdict
 from .terminal import paragraph, shortened, width
 
 WORDS = {
-    "fail": "FAIL",
-    "inconclusive": "CANNOT TELL",
-    "not_measured": "NOT MEASURED",
-    "pass": "pass",
-}
+    "fail": "FAIL", "inconclusive": "CANNOT TELL", "not_measured": "NOT MEASURED", "pass": "pass"
+}  # fmt: skip
 COLOURS = {"fail": "red", "inconclusive": "yellow", "not_measured": "yellow"}
 SHOWN = 12
 """Findings printed without --verbose; the rest is counted."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from voices import sounds
 from worlds import case, evaluation
 
 from govprune import run
@@ -47,21 +48,6 @@ rules:
 """
 
 
-def sounds(rows=400, samples=576):
-    """Draw voiced sounds (harmonics under two formants) and noise, 36 ms each at 16 kHz."""
-    random, time = np.random.default_rng(0), np.arange(samples) / 16000
-    voice = np.arange(rows) % 2
-    pitch = random.uniform(90, 250, rows)
-    sound = random.uniform(0.001, 0.1, (rows, 1)) * random.normal(size=(rows, samples))
-    for i in np.flatnonzero(voice):
-        harmonics = pitch[i] * np.arange(1, 30)[:, None]
-        loud = np.exp(-(((harmonics - random.uniform(400, 800)) / 500) ** 2))
-        phase = random.uniform(0, 2 * np.pi, harmonics.shape)
-        wave = (loud * np.sin(2 * np.pi * harmonics * time + phase)).sum(axis=0)
-        sound[i] = 0.3 * wave / np.abs(wave).max() + 0.003 * random.normal(size=samples)
-    return sound.astype(np.float32), voice, pitch
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     place = tmp_path_factory.mktemp("silero")
@@ -76,7 +62,7 @@ def read(place, name, **fixed):
 
 
 def test_graphs_with_a_state_are_asked_with_the_same_state_for_every_row(place):
-    rows, voice, _ = sounds(100)
+    rows, voice, _ = sounds(100, 576, seed=0)
     whole, part = (read(place, name).outputs(rows)[:, 0] for name in list(FORMS)[:2])
     assert np.array_equal(whole, part)
     alone = read(place, "silero_vad.onnx").outputs(rows[7:8])
@@ -114,7 +100,7 @@ def test_weights_that_lie_in_branches_of_a_graph_are_counted(place):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_program_that_remembers_is_noticed_when_it_is_asked_again(place, tmp_path):
-    rows, voice, _ = sounds(100, 512)
+    rows, voice, _ = sounds(100, 512, seed=0)
     columns = {f"s{i}": rows[:, i] for i in range(512)} | {"label": voice}
     data = evaluation(tmp_path, columns, features=("s*",))
     model = read(place, "silero_vad.jit")
@@ -125,7 +111,8 @@ def test_a_program_that_remembers_is_noticed_when_it_is_asked_again(place, tmp_p
     sound = read(place, "silero_vad.onnx")
     wide = evaluation(
         tmp_path,
-        {f"s{i}": column for i, column in enumerate(sounds(100)[0].T)} | {"label": voice},
+        {f"s{i}": column for i, column in enumerate(sounds(100, 576, seed=0)[0].T)}
+        | {"label": voice},
         features=("s*",),
     )
     figure = list(
@@ -137,7 +124,7 @@ def test_a_program_that_remembers_is_noticed_when_it_is_asked_again(place, tmp_p
 def test_a_real_pair_of_graphs_goes_the_whole_line(job, govprune):
     for name in FORMS:
         shutil.copy(SOURCE / name, job / name)
-    rows, voice, pitch = sounds(400)
+    rows, voice, pitch = sounds(400, 576, seed=0)
     columns = {f"s{i}": rows[:, i] for i in range(rows.shape[1])}
     columns |= {"voice": voice, "pitch": np.where(pitch > 170, "high", "low")}
     pl.DataFrame(columns).write_parquet(job / "evaluation.parquet")

@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 from hugging_face_folders import SOURCE, sentences
 from sklearn.datasets import load_digits
+from voices import sounds
 from world_modules import CNN, GRU, HEAD, MINILM, MLP, TORCHAO
 
 TOKENS = 8
@@ -193,21 +194,6 @@ def silero(root: Path) -> World:
     section = {"file": "evaluation.parquet", "label": "voice", "features": ["s*"],
                "task": "ranking", "positive": "1", "slices": ["pitch"]}  # fmt: skip
     return World("silero-vad", root, section)
-
-
-def sounds(rows: int, samples: int, *, seed: int):
-    """Draw voiced sounds (harmonics under two formants) and noise at 16 kHz, with their pitch."""
-    random, time = np.random.default_rng(seed), np.arange(samples) / 16000
-    voice = np.arange(rows) % 2
-    pitch = random.uniform(90, 250, rows)
-    sound = random.uniform(0.001, 0.1, (rows, 1)) * random.normal(size=(rows, samples))
-    for i in np.flatnonzero(voice):
-        harmonics = pitch[i] * np.arange(1, 30)[:, None]
-        loud = np.exp(-(((harmonics - random.uniform(400, 800)) / 500) ** 2))
-        phase = random.uniform(0, 2 * np.pi, harmonics.shape)
-        wave = (loud * np.sin(2 * np.pi * harmonics * time + phase)).sum(axis=0)
-        sound[i] = 0.3 * wave / np.abs(wave).max() + 0.003 * random.normal(size=samples)
-    return sound.astype(np.float32), voice, pitch
 
 
 def build_world(name: str, root: Path) -> World:
