@@ -287,7 +287,7 @@ def main() -> int:
             except Exception as error:  # whatever it is: nothing unforeseen is ever a pass
                 lines, code = [*lines, f"{name}: REFUSED  {said(error)}"], 4
         lines += [f"not checked here: {what}" for what in UNCHECKED] * (code == 0)
-    except Exception as error:  # as above
+    except Exception as error:  # a target that cannot be read is refused, too
         lines, code = [f"{given.target}: REFUSED  {said(error)}"], 4
     for line in lines:
         safe = "".join(c if c.isprintable() else "?" for c in line)

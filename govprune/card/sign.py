@@ -39,7 +39,7 @@ def sign_pdf(pdf: bytes, keys: SigningKeys, *, timestamp: str | None = None) -> 
         signing_cert=certificate,
         signing_key=asn1_keys.PrivateKeyInfo.load(private),
         # No chain: verifiers pin the certificate itself.
-        cert_registry=SimpleCertificateStore(),  # type: ignore[no-untyped-call]  # theirs
+        cert_registry=SimpleCertificateStore(),  # type: ignore[no-untyped-call]  # ships untyped
     )
     metadata = signers.PdfSignatureMetadata(
         field_name=FIELD,
@@ -70,4 +70,4 @@ def _stamper(url: str) -> Any:
         async def async_request_tsa_response(self, req: Any) -> Any:
             return request_token(url, req)
 
-    return Authority()  # type: ignore[no-untyped-call]  # theirs
+    return Authority()  # type: ignore[no-untyped-call]  # its base is untyped

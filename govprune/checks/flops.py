@@ -118,8 +118,8 @@ def _integer_formulas() -> dict[Any, tuple[Callable[..., int], str]]:
     products = {
         aten._int_mm: "",  # noqa: SLF001 the operation's name
         # Weights of 8 or 4 bits that are unpacked: the product is done in the input's precision.
-        aten._weight_int8pack_mm: "",  # noqa: SLF001 as above
-        aten._weight_int4pack_mm_for_cpu: "",  # noqa: SLF001 as above
+        aten._weight_int8pack_mm: "",  # noqa: SLF001 the operation's name
+        aten._weight_int4pack_mm_for_cpu: "",  # noqa: SLF001 the operation's name
         quantized.linear: INT8,
         quantized.linear_relu: INT8,
         quantized.linear_dynamic: INT8,
@@ -127,12 +127,12 @@ def _integer_formulas() -> dict[Any, tuple[Callable[..., int], str]]:
         onednn.qlinear_pointwise: INT8,
     }
     convolutions = (quantized.conv1d, quantized.conv2d, quantized.conv2d_relu, quantized.conv3d)
-    attention = flop_registry[aten._scaled_dot_product_flash_attention]  # noqa: SLF001 as above
+    attention = flop_registry[aten._scaled_dot_product_flash_attention]  # noqa: SLF001 the operation's name
     return (
         {op: (_product, precision) for op, precision in products.items()}
         | dict.fromkeys(convolutions, (_packed_convolution, INT8))
         | {aten.mul: (_spread, "")}
-        | {aten._scaled_dot_product_flash_attention_for_cpu: (attention, "")}  # noqa: SLF001 as above
+        | {aten._scaled_dot_product_flash_attention_for_cpu: (attention, "")}  # noqa: SLF001 the operation's name
     )
 
 

@@ -119,7 +119,7 @@ def _warm_up(request: dict[str, Any]) -> None:
     """Import and start what the models need, so that no run pays for it."""
     import torch
 
-    from .. import models  # noqa: F401 for the forks
+    from .. import models  # noqa: F401 loaded once, so that each fork has it already
 
     torch.set_num_threads(request["threads"])
     _touch()

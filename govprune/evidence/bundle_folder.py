@@ -3,10 +3,9 @@
 import os
 from pathlib import Path
 
-from ..errors import EvidenceError, InputError, SubjectError
-from ..subjects import open_regular
+from ..errors import EvidenceError, InputError
 from .consents import LATER_FILE
-from .durable import write_whole
+from .durable import read_whole, write_whole
 from .vsa import (
     NAMED_FILES,
     OPTIONAL_FILES,
@@ -43,18 +42,10 @@ def read_bundle(bundle: Path) -> dict[str, bytes]:
     for name in _CAPS:
         if name not in names and name not in (*OPTIONAL_FILES, TIMESTAMP_FILE):
             raise EvidenceError(f"{bundle}: not a bundle, or not a whole one: no {name}")
-    return {name: _read(bundle / name, _CAPS.get(name, _LATER_CAP)) for name in names}
-
-
-def _read(path: Path, cap: int) -> bytes:
-    try:
-        with os.fdopen(open_regular(path), "rb") as stream:
-            data = stream.read(cap + 1)
-    except (SubjectError, OSError) as error:
-        raise EvidenceError(f"cannot be read as part of a bundle: {error}") from error
-    if len(data) > cap:
-        raise EvidenceError(f"{path}: longer than {cap} bytes; refused")
-    return data
+    return {
+        name: read_whole(bundle / name, _CAPS.get(name, _LATER_CAP), part_of="a bundle")
+        for name in names
+    }
 
 
 def add_file(bundle: Path, name: str, data: bytes) -> Path:

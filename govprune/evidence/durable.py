@@ -1,8 +1,11 @@
-"""Files that are there as a whole, and outlive a power cut, or are not there at all."""
+"""Files written and read as a whole: durable and complete, or not there at all."""
 
 import os
 import secrets
 from pathlib import Path
+
+from ..errors import EvidenceError, SubjectError
+from ..subjects import open_regular
 
 
 def write_whole(
@@ -43,3 +46,19 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def read_whole(path: Path, cap: int, *, part_of: str) -> bytes:
+    """Read a regular file that is no longer than it may be, following no link.
+
+    Raises:
+        EvidenceError: It is missing, a link, too long, or cannot be read.
+    """
+    try:
+        with os.fdopen(open_regular(path), "rb") as stream:
+            data = stream.read(cap + 1)
+    except (SubjectError, OSError) as error:
+        raise EvidenceError(f"cannot be read as part of {part_of}: {error}") from error
+    if len(data) > cap:
+        raise EvidenceError(f"{path}: longer than {cap} bytes; refused")
+    return data

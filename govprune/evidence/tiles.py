@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import EvidenceError, InputError, SubjectError
-from ..subjects import open_regular
+from ..errors import EvidenceError, InputError
 from . import merkle
-from .durable import write_whole
+from .durable import read_whole, write_whole
 from .keys import TrustedKeys
 from .note import Checkpoint, verify_note
 
@@ -110,7 +109,9 @@ def refuse_forked(folder: Path, hashes: Sequence[bytes]) -> None:
     index = (len(hashes) - 1) // WIDTH
     last = _Tile(0, index, hashes[index * WIDTH :])
     place = folder / last.path
-    if os.path.lexists(place) and _read(place, WIDTH * _HASH) != b"".join(last.hashes):
+    if os.path.lexists(place) and read_whole(place, WIDTH * _HASH, part_of="a log") != b"".join(
+        last.hashes
+    ):
         raise EvidenceError(
             f"{place}: was written for other entries than the log has; the log was truncated or "
             "forked. Restore it from a copy."
@@ -156,7 +157,7 @@ def read(folder: Path, trusted: Sequence[TrustedKeys]) -> Tiled:
     at = folder / "checkpoint"
     if not os.path.lexists(at):
         raise InputError(f"{at}: no such file; give the folder of a log that was signed")
-    note = _read(at, _LONGEST_NOTE).decode("utf-8", errors="replace")
+    note = read_whole(at, _LONGEST_NOTE, part_of="a log").decode("utf-8", errors="replace")
     checkpoint, signer = verify_note(note, trusted, source=str(at))
     if checkpoint.size > _MOST_ENTRIES:
         raise EvidenceError(f"{at}: {checkpoint.size} entries are more than can be read")
@@ -210,15 +211,4 @@ def _tile(folder: Path, level: int | str, index: int, width: int, *, cap: int) -
     there = next((place for place in places if os.path.lexists(place)), None)
     if there is None:
         raise EvidenceError(f"{places[0]}: no such file; the tiles of the log are not complete")
-    return _read(there, cap)
-
-
-def _read(path: Path, cap: int) -> bytes:
-    try:
-        with os.fdopen(open_regular(path), "rb") as stream:
-            data = stream.read(cap + 1)
-    except (SubjectError, OSError) as error:
-        raise EvidenceError(f"cannot be read as part of a log: {error}") from error
-    if len(data) > cap:
-        raise EvidenceError(f"{path}: longer than {cap} bytes; refused")
-    return data
+    return read_whole(there, cap, part_of="a log")
